@@ -1,0 +1,66 @@
+#include "model.h"
+
+#include <c10/core/GradMode.h>
+
+#include <sstream>
+
+#include "xattn/error.h"
+#include "xattn/models/from_checkpoint.h"
+
+namespace xattn::apps {
+namespace {
+
+template <typename Module>
+class TextConditionedModel : public Model {
+ public:
+  TextConditionedModel(Module module, std::vector<std::string> arguments)
+      : module_(std::move(module)), arguments_(std::move(arguments)) {}
+
+  std::string description() const override {
+    std::ostringstream stream;
+    module_->pretty_print(stream);
+    return stream.str();
+  }
+
+  std::vector<std::string> arguments() const override { return arguments_; }
+
+  at::Tensor run(const StateDict& inputs) override {
+    const c10::AutoGradMode no_grad(false);
+    std::optional<at::Tensor> mask;
+    if (const auto* found = inputs.find("text_mask")) mask = *found;
+    return module_->forward_prepared(inputs[arguments_[0]], module_->prepare(inputs[arguments_[1]], mask));
+  }
+
+ private:
+  Module module_;
+  std::vector<std::string> arguments_;
+};
+
+template <typename Module>
+std::unique_ptr<Model> load(Module module, const Checkpoint& checkpoint,
+                            std::vector<std::string> arguments) {
+  module->to(checkpoint.tensors.front().value().scalar_type());
+  load_state_dict(*module, checkpoint.tensors);
+  return std::make_unique<TextConditionedModel<Module>>(std::move(module), std::move(arguments));
+}
+
+}  // namespace
+
+std::unique_ptr<Model> make_model(const Checkpoint& checkpoint, const ModelOptions& options) {
+  if (holds_simple_unet(checkpoint)) {
+    return load(SimpleUNet(simple_unet_options(checkpoint, options.num_heads, options.token_layout)),
+                checkpoint, {"images", "text"});
+  }
+  if (!holds_cross_attention(checkpoint)) {
+    throw ValueError(
+        "[model] checkpoint: expected the tensors of a CrossAttention (query_proj.weight, …) or a "
+        "SimpleUNet (downsample.weight, …), got neither");
+  }
+  if (options.token_layout) {
+    throw ValueError("[CrossAttention] token_layout: expected none, as only a SimpleUNet has one");
+  }
+  return load(CrossAttention(cross_attention_options(checkpoint, options.num_heads)), checkpoint,
+              {"image_features", "text_features"});
+}
+
+}  // namespace xattn::apps

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "xattn/io/checkpoint.h"
+#include "xattn/models/simple_unet.h"
+
+namespace xattn::apps {
+
+/// The module that a checkpoint holds, under one interface: named tensors in, a tensor out.
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  /// The class and its options, for people.
+  virtual std::string description() const = 0;
+
+  /// The names of forward's arguments, in order.
+  virtual std::vector<std::string> arguments() const = 0;
+
+  /// Calls forward; `inputs` are named as its arguments, and may have a `text_mask`.
+  virtual at::Tensor run(const StateDict& inputs) = 0;
+};
+
+/// What the command line may say about a model beyond what its file does.
+struct ModelOptions {
+  std::optional<int64_t> num_heads;
+  std::optional<TokenLayout> token_layout;
+};
+
+/// Builds the module that a checkpoint holds, with its weights and dtype.
+///
+/// Throws: `ValueError` where the checkpoint holds no module we know, `StateDictError` where it holds one
+/// only in part.
+std::unique_ptr<Model> make_model(const Checkpoint& checkpoint, const ModelOptions& options);
+
+}  // namespace xattn::apps

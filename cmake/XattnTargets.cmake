@@ -1,0 +1,52 @@
+# How every target here is compiled, and the one precompiled header.
+
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(XATTN_CCACHE ccache)
+  if(XATTN_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${XATTN_CCACHE}")
+  endif()
+endif()
+
+# Compile settings of all our targets; nothing of it reaches a user of xattn::xattn.
+add_library(xattn_compile_settings INTERFACE)
+target_compile_features(xattn_compile_settings INTERFACE cxx_std_20)
+target_compile_options(xattn_compile_settings INTERFACE -Wall -Wextra -Wno-unused-parameter)
+if(XATTN_WARNINGS_AS_ERRORS)
+  target_compile_options(xattn_compile_settings INTERFACE -Werror)
+endif()
+if(XATTN_SANITIZE)
+  target_compile_options(xattn_compile_settings INTERFACE
+    -fsanitize=${XATTN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(xattn_compile_settings INTERFACE -fsanitize=${XATTN_SANITIZE})
+endif()
+target_link_libraries(xattn_compile_settings INTERFACE xattn_fmt)
+
+# All objects are compiled with the same -fPIC, because g++ drops a precompiled header, without a word,
+# when flags differ; CMake would give libraries -fPIC and programs -fPIE.
+function(xattn_compile_like_a_module target)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:xattn_compile_settings>)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
+endfunction()
+
+# For targets that include LibTorch's module headers.
+function(xattn_use_torch_headers target)
+  target_link_libraries(${target} PRIVATE torch)
+  if(XATTN_PRECOMPILE_HEADERS)
+    target_precompile_headers(${target} REUSE_FROM xattn_pch)
+    target_compile_options(${target} PRIVATE -Winvalid-pch -Werror=invalid-pch)
+  endif()
+endfunction()
+
+if(XATTN_PRECOMPILE_HEADERS)
+  file(CONFIGURE OUTPUT xattn_pch.cpp CONTENT "")
+  add_library(xattn_pch OBJECT EXCLUDE_FROM_ALL "${CMAKE_CURRENT_BINARY_DIR}/xattn_pch.cpp")
+  xattn_compile_like_a_module(xattn_pch)
+  target_link_libraries(xattn_pch PRIVATE torch)
+  # -fpch-preprocess lets ccache see through the header.
+  target_compile_options(xattn_pch PRIVATE -Winvalid-pch -Werror=invalid-pch)
+  target_precompile_headers(xattn_pch PRIVATE
+    <torch/nn/cloneable.h>
+    <torch/nn/modules/conv.h>
+    <torch/nn/modules/linear.h>)
+endif()

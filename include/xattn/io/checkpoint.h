@@ -1,0 +1,28 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "xattn/io/checkpoint_info.h"
+#include "xattn/io/state_dict.h"
+
+namespace xattn {
+
+/// The tensors and values of a file.
+struct Checkpoint {
+  CheckpointFormat format;
+  /// By dotted name, in the file's order, on the CPU. Tensors that share memory in the file share it here.
+  StateDict tensors;
+  /// The values that are no tensors, by dotted name: attributes of scripted modules (`num_heads`,
+  /// `cross_attention.embed_dim`), the rest of a saved dict, the metadata of safetensors (strings).
+  std::map<std::string, Attribute> attributes;
+};
+
+/// Reads a TorchScript archive, a `torch.save` file or safetensors; which it is, its content tells.
+///
+/// Nothing in the file is executed: pickles are read by an interpreter that knows an allow-list and
+/// refuses the rest, and every checksum, count and offset is checked. See docs/files.md.
+/// Throws: `FileError`, which names the file, the place in it, what was expected and what it has.
+Checkpoint load_checkpoint(const std::string& path);
+
+}  // namespace xattn

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <torch/nn/cloneable.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <ostream>
+
+namespace xattn {
+
+/// Options of `CrossAttention`.
+struct CrossAttentionOptions {
+  CrossAttentionOptions(int64_t embed_dim) : embed_dim_(embed_dim) {}  // NOLINT: as LibTorch's options
+
+  /// Width E of the image and the text features; a multiple of `num_heads`.
+  TORCH_ARG(int64_t, embed_dim);
+  /// Number of heads H.
+  TORCH_ARG(int64_t, num_heads) = 8;
+};
+
+/// The keys and values of one text, made by `CrossAttentionImpl::prepare` and used any number of times.
+///
+/// It belongs to the weights that it was made with: prepare again after they change.
+struct PreparedText {
+  /// `[B, H, T, E/H]`
+  torch::Tensor key;
+  /// `[B, H, T, E/H]`
+  torch::Tensor value;
+  /// `[B, 1, 1, T]`, boolean or additive
+  std::optional<torch::Tensor> mask;
+};
+
+/// Lets every image token look at every text token: queries from the image, keys and values from the text.
+///
+/// out = softmax(q kᵀ / √embed_dim) v, per head, heads merged, through `out_proj`;
+/// q = query_proj(image), k = key_proj(text), v = value_proj(text).
+/// The divisor is the root of the whole width, not of the head's: the reference's quirk, which weights
+/// trained with it need.
+///
+/// Shapes: image_features `[B, N, E]`, text_features `[B, T, E]`; returns `[B, N, E]`. B, N and T may be 0;
+/// where no text token takes part, the output is `out_proj`'s bias.
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
+/// Throws: `ValueError` for embed_dim or num_heads below 1 or not divisible, and for inputs of another
+/// shape, dtype or device.
+/// Reference: `CrossAttention` in python/xattn_reference.py.
+class CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
+ public:
+  explicit CrossAttentionImpl(int64_t embed_dim)
+      : CrossAttentionImpl(CrossAttentionOptions(embed_dim)) {}
+  explicit CrossAttentionImpl(const CrossAttentionOptions& options_);
+
+  void reset() override;
+
+  /// Pretty prints the `CrossAttention` module into the given `stream`.
+  void pretty_print(std::ostream& stream) const override;
+
+  torch::Tensor forward(const torch::Tensor& image_features, const torch::Tensor& text_features);
+
+  /// Computes what depends on the text alone. `text_mask` `[B, T]` is boolean (true: the token takes part)
+  /// or of the weights' dtype (added to the scores).
+  PreparedText prepare(const torch::Tensor& text_features,
+                       const std::optional<torch::Tensor>& text_mask = std::nullopt);
+
+  /// `forward` with a prepared text in place of the text.
+  torch::Tensor forward_prepared(const torch::Tensor& image_features, const PreparedText& text);
+
+  /// The attention weights `[B, H, N, T]` behind `forward_prepared`'s output.
+  torch::Tensor attention_weights(const torch::Tensor& image_features, const PreparedText& text);
+
+  /// The options with which this `Module` was constructed.
+  CrossAttentionOptions options;
+
+  torch::nn::Linear query_proj = nullptr;
+  torch::nn::Linear key_proj = nullptr;
+  torch::nn::Linear value_proj = nullptr;
+  torch::nn::Linear out_proj = nullptr;
+
+ private:
+  /// `[B, L, E]` to `[B, H, L, E/H]`.
+  torch::Tensor split_heads(const torch::Tensor& features) const;
+};
+
+/// A `ModuleHolder` subclass for `CrossAttentionImpl`.
+TORCH_MODULE(CrossAttention);
+
+}  // namespace xattn

@@ -1,0 +1,13 @@
+#pragma once
+
+/// Everything that xattn offers.
+
+#include <xattn/error.h>
+#include <xattn/io/checkpoint.h>
+#include <xattn/io/safetensors.h>
+#include <xattn/io/state_dict.h>
+#include <xattn/models/from_checkpoint.h>
+#include <xattn/models/simple_unet.h>
+#include <xattn/nn/cross_attention.h>
+#include <xattn/ops/attention.h>
+#include <xattn/version.h>

@@ -1,0 +1,76 @@
+#include "check.h"
+
+#include <c10/core/ScalarType.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "xattn/error.h"
+
+namespace xattn {
+namespace {
+
+std::string expected_text(std::initializer_list<ExpectedDim> shape) {
+  std::vector<std::string> dims;
+  for (const auto& dim : shape) dims.push_back(dim.size < 0 ? dim.name : std::to_string(dim.size));
+  return fmt::format("[{}]", fmt::join(dims, ", "));
+}
+
+bool matches(at::IntArrayRef sizes, std::initializer_list<ExpectedDim> shape) {
+  if (sizes.size() != shape.size()) return false;
+  auto size = sizes.begin();
+  for (const auto& dim : shape) {
+    if (dim.size >= 0 && dim.size != *size) return false;
+    ++size;
+  }
+  return true;
+}
+
+}  // namespace
+
+void throw_value_error(std::string_view place, std::string_view name, std::string_view expected,
+                       std::string_view got) {
+  throw ValueError(fmt::format("[{}] {}: expected {}, got {}", place, name, expected, got));
+}
+
+std::string shape_text(at::IntArrayRef sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
+
+std::string dtype_text(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kFloat: return "float32";
+    case at::kDouble: return "float64";
+    case at::kHalf: return "float16";
+    case at::kBFloat16: return "bfloat16";
+    case at::kInt: return "int32";
+    case at::kLong: return "int64";
+    case at::kBool: return "bool";
+    default: return c10::toString(dtype);
+  }
+}
+
+void check_shape(std::string_view place, std::string_view name, const at::Tensor& tensor,
+                 std::initializer_list<ExpectedDim> shape) {
+  if (!tensor.defined()) throw_value_error(place, name, expected_text(shape), "an undefined tensor");
+  if (!matches(tensor.sizes(), shape)) {
+    throw_value_error(place, name, expected_text(shape), shape_text(tensor.sizes()));
+  }
+}
+
+void check_input(std::string_view place, std::string_view name, const at::Tensor& tensor,
+                 std::initializer_list<ExpectedDim> shape, const at::Tensor& weight) {
+  check_shape(place, name, tensor, shape);
+  if (tensor.scalar_type() != weight.scalar_type()) {
+    throw_value_error(place, name, dtype_text(weight.scalar_type()) + " as the weights",
+                      dtype_text(tensor.scalar_type()));
+  }
+  check_device(place, name, tensor, weight);
+}
+
+void check_device(std::string_view place, std::string_view name, const at::Tensor& tensor,
+                  const at::Tensor& weight) {
+  if (tensor.device() != weight.device()) {
+    throw_value_error(place, name, "a tensor on " + weight.device().str() + " as the weights",
+                      tensor.device().str());
+  }
+}
+
+}  // namespace xattn

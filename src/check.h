@@ -1,0 +1,44 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xattn {
+
+/// One dimension of an expected shape: a size that is fixed ("256") or a name that stands for any ("T").
+struct ExpectedDim {
+  ExpectedDim(int64_t size) : size(size) {}  // NOLINT(google-explicit-constructor)
+  ExpectedDim(const char* name) : name(name) {}  // NOLINT(google-explicit-constructor)
+
+  std::string name;
+  int64_t size = -1;
+};
+
+/// Throws `ValueError` "[place] name: expected [B, T, 256], got [4, 10, 128]" unless `tensor` is defined
+/// and has that shape.
+void check_shape(std::string_view place, std::string_view name, const at::Tensor& tensor,
+                 std::initializer_list<ExpectedDim> shape);
+
+/// As `check_shape`, and throws unless the dtype and the device are those of `weight`.
+void check_input(std::string_view place, std::string_view name, const at::Tensor& tensor,
+                 std::initializer_list<ExpectedDim> shape, const at::Tensor& weight);
+
+/// Throws `ValueError` unless `tensor` is on the device of `weight`.
+void check_device(std::string_view place, std::string_view name, const at::Tensor& tensor,
+                  const at::Tensor& weight);
+
+/// Throws `ValueError` "[place] name: expected `expected`, got `got`".
+[[noreturn]] void throw_value_error(std::string_view place, std::string_view name,
+                                    std::string_view expected, std::string_view got);
+
+/// "[4, 10, 128]".
+std::string shape_text(at::IntArrayRef sizes);
+
+/// The name that Python uses: "float32".
+std::string dtype_text(at::ScalarType dtype);
+
+}  // namespace xattn

@@ -1,0 +1,248 @@
+#include "flatten.h"
+
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+
+#include "tensor_record.h"
+#include "text.h"
+
+namespace xattn::io {
+namespace {
+
+using Kind = PickleValue::Kind;
+using NodeKind = PickleNode::Kind;
+
+constexpr int kDeepest = 64;
+// Shared containers are visited once for each name they have, which doubles with every level of a
+// hostile file.
+constexpr std::size_t kMostVisits = 1'000'000;
+
+/// Two's complement, little-endian, to decimal.
+std::string decimal(std::string_view bytes) {
+  std::vector<unsigned> value(bytes.begin(), bytes.end());
+  for (unsigned& byte : value) byte &= 0xff;
+  const bool negative = !value.empty() && (value.back() & 0x80) != 0;
+  if (negative) {
+    unsigned carry = 1;
+    for (unsigned& byte : value) {
+      byte = (byte ^ 0xff) + carry;
+      carry = byte >> 8;
+      byte &= 0xff;
+    }
+    if (carry != 0) value.push_back(1);
+  }
+  std::string digits;
+  while (!value.empty()) {
+    unsigned rest = 0;
+    for (std::size_t i = value.size(); i > 0; --i) {
+      const unsigned part = (rest << 8) | value[i - 1];
+      value[i - 1] = part / 10;
+      rest = part % 10;
+    }
+    digits.push_back(static_cast<char>('0' + rest));
+    while (!value.empty() && value.back() == 0) value.pop_back();
+  }
+  if (negative) digits.push_back('-');
+  std::reverse(digits.begin(), digits.end());
+  return digits;
+}
+
+std::string float_text(double value) {
+  char buffer[32];
+  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return std::string(buffer, result.ptr);
+}
+
+std::string latin1_to_utf8(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xc0 | (byte >> 6));
+      text += static_cast<char>(0x80 | (byte & 0x3f));
+    }
+  }
+  return text;
+}
+
+class Flattener {
+ public:
+  Flattener(const Pickle& pickle, const ZipArchive& zip, Contents& contents,
+            std::vector<const ZipEntry*>& storages)
+      : pickle_(pickle), reader_(pickle, zip, storages), contents_(contents) {}
+
+  void run() {
+    visit(pickle_.root(), 0);
+    refuse_collisions();
+  }
+
+ private:
+  void visit(const PickleValue& value, int depth) {
+    if (++visits_ > kMostVisits) {
+      pickle_.fail(cat("holds more than ", kMostVisits, " values, counted once for each of their names"));
+    }
+    if (depth > kDeepest) {
+      fail(cat("is nested deeper than ", kDeepest, " levels, or contains itself"));
+    }
+    if (!value.is(Kind::kNode)) {
+      visit_scalar(value);
+      return;
+    }
+    const PickleNode& node = pickle_.node(value);
+    switch (node.kind) {
+      case NodeKind::kTuple:
+      case NodeKind::kList:
+        for (std::size_t i = 0; i < node.items.size(); ++i) {
+          visit_item(std::to_string(i), node.items[i], depth);
+        }
+        return;
+      case NodeKind::kDict:
+        for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
+          visit_item(key_text(node.items[i]), node.items[i + 1], depth);
+        }
+        return;
+      case NodeKind::kObject:
+        if (!node.items.empty()) visit(node.items[0], depth + 1);
+        return;
+      case NodeKind::kCall: visit_call(node, depth); return;
+      case NodeKind::kStorage: fail("is a bare storage, not a tensor");
+    }
+  }
+
+  void visit_item(const std::string& key, const PickleValue& value, int depth) {
+    const std::size_t length = name_.size();
+    if (started_) name_ += '.';
+    const bool started = started_;
+    started_ = true;
+    name_ += key;
+    visit(value, depth + 1);
+    name_.resize(length);
+    started_ = started;
+  }
+
+  std::string key_text(const PickleValue& key) {
+    if (key.is(Kind::kText)) return std::string(pickle_.slice(key));
+    if (key.is(Kind::kInt)) return std::to_string(key.integer);
+    fail(cat("has a key that is neither str nor int: ", pickle_.describe(key)));
+  }
+
+  void visit_scalar(const PickleValue& value) {
+    switch (value.kind) {
+      case Kind::kNone: add_attribute(std::monostate()); return;
+      case Kind::kBool: add_attribute(value.boolean); return;
+      case Kind::kInt: add_attribute(value.integer); return;
+      case Kind::kFloat: add_attribute(value.real); return;
+      case Kind::kBigInt: add_attribute(decimal(pickle_.slice(value))); return;
+      case Kind::kText: add_attribute(std::string(pickle_.slice(value))); return;
+      case Kind::kBytes: add_bytes(pickle_.slice(value)); return;
+      case Kind::kGlobal: add_attribute(pickle_.global(value.index).name); return;
+      case Kind::kNode: return;
+    }
+  }
+
+  void visit_call(const PickleNode& call, int depth) {
+    const std::string& callee = pickle_.global(call.global).name;
+    const auto& arguments = pickle_.node(call.items[0]).items;
+    if (reader_.is_tensor(callee)) {
+      add_tensor(call);
+    } else if (callee == "torch.device") {
+      if (arguments.empty() || !arguments[0].is(Kind::kText)) fail("is a device without a name");
+      std::string device(pickle_.slice(arguments[0]));
+      if (arguments.size() > 1 && arguments[1].is(Kind::kInt)) {
+        device += cat(':', arguments[1].integer);
+      }
+      add_attribute(std::move(device));
+    } else if (callee.ends_with(".complex")) {
+      if (arguments.size() != 2 || !arguments[0].is(Kind::kFloat) || !arguments[1].is(Kind::kFloat)) {
+        fail("is a complex number without its two parts");
+      }
+      const double imaginary = arguments[1].real;
+      add_attribute(cat('(', float_text(arguments[0].real), imaginary < 0 ? "" : "+",
+                        float_text(imaginary), "j)"));
+    } else {  // _codecs.encode and bytearray: bytes, as protocol 2 must spell them
+      if (arguments.empty()) {
+        add_attribute(std::string());
+      } else if (arguments[0].is(Kind::kText)) {
+        add_attribute(std::string(pickle_.slice(arguments[0])));
+      } else if (arguments[0].is(Kind::kBytes)) {
+        add_bytes(pickle_.slice(arguments[0]));
+      } else {
+        visit(arguments[0], depth + 1);
+      }
+    }
+  }
+
+  void add_tensor(const PickleNode& call) {
+    if (contents_.tensors.size() == kMostTensors) {
+      pickle_.fail(cat("holds more than ", kMostTensors, " tensors"));
+    }
+    TensorRecord record = reader_.read(call, shown_name());
+    record.name = take_name();
+    contents_.tensors.push_back(std::move(record));
+  }
+
+  void add_bytes(std::string_view bytes) {
+    charge(bytes.size() * 2);
+    add_attribute(latin1_to_utf8(bytes));
+  }
+
+  void add_attribute(Attribute value) {
+    if (contents_.attributes.size() == kMostAttributes) {
+      pickle_.fail(cat("holds more than ", kMostAttributes, " plain values"));
+    }
+    if (const auto* text = std::get_if<std::string>(&value)) charge(text->size());
+    contents_.attributes.emplace_back(take_name(), std::move(value));
+  }
+
+  std::string take_name() {
+    std::string name = started_ ? name_ : "value";
+    charge(name.size());
+    return name;
+  }
+
+  void charge(std::size_t bytes) {
+    text_bytes_ += bytes;
+    if (text_bytes_ > kMostNameBytes) {
+      pickle_.fail(cat("its names and texts take more than ", kMostNameBytes >> 20, " MiB"));
+    }
+  }
+
+  void refuse_collisions() {
+    std::vector<const std::string*> names;
+    names.reserve(contents_.tensors.size() + contents_.attributes.size());
+    for (const auto& tensor : contents_.tensors) names.push_back(&tensor.name);
+    for (const auto& attribute : contents_.attributes) names.push_back(&attribute.first);
+    std::sort(names.begin(), names.end(), [](auto* a, auto* b) { return *a < *b; });
+    const auto twice = std::adjacent_find(names.begin(), names.end(),
+                                          [](auto* a, auto* b) { return *a == *b; });
+    if (twice != names.end()) {
+      pickle_.fail(cat("the name ", quote(**twice), " is there twice, once its containers are joined"));
+    }
+  }
+
+  std::string shown_name() const { return quote(started_ ? name_ : "value"); }
+
+  [[noreturn]] void fail(std::string_view what) const {
+    pickle_.fail(cat(shown_name(), ' ', what));
+  }
+
+  const Pickle& pickle_;
+  TensorReader reader_;
+  Contents& contents_;
+  std::string name_;
+  bool started_ = false;
+  std::size_t visits_ = 0;
+  std::size_t text_bytes_ = 0;
+};
+
+}  // namespace
+
+void flatten(const Pickle& pickle, const ZipArchive& zip, Contents& contents,
+             std::vector<const ZipEntry*>& storages) {
+  Flattener(pickle, zip, contents, storages).run();
+}
+
+}  // namespace xattn::io

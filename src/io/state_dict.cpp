@@ -1,0 +1,85 @@
+#include "xattn/io/state_dict.h"
+
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/nn/module.h>
+
+#include "check.h"
+#include "xattn/error.h"
+
+namespace xattn {
+namespace {
+
+void collect(const torch::nn::Module& module, const std::string& prefix, StateDict& tensors) {
+  for (const auto& parameter : module.named_parameters(/*recurse=*/false)) {
+    if (parameter.value().defined()) tensors.insert(prefix + parameter.key(), parameter.value());
+  }
+  for (const auto& buffer : module.named_buffers(/*recurse=*/false)) {
+    if (buffer.value().defined()) tensors.insert(prefix + buffer.key(), buffer.value());
+  }
+  for (const auto& child : module.named_children()) {
+    collect(*child.value(), prefix + child.key() + ".", tensors);
+  }
+}
+
+std::string kind_text(const at::Tensor& tensor) {
+  return dtype_text(tensor.scalar_type()) + " " + shape_text(tensor.sizes());
+}
+
+LoadReport compare(const StateDict& own, const StateDict& tensors) {
+  LoadReport report;
+  for (const auto& item : own) {
+    const auto* tensor = tensors.find(item.key());
+    if (!tensor) {
+      report.missing.push_back(item.key());
+    } else if (!tensor->defined()) {
+      report.mismatched.push_back({item.key(), kind_text(item.value()), "an undefined tensor"});
+    } else if (tensor->sizes() != item.value().sizes() ||
+               tensor->scalar_type() != item.value().scalar_type()) {
+      report.mismatched.push_back({item.key(), kind_text(item.value()), kind_text(*tensor)});
+    }
+  }
+  for (const auto& item : tensors) {
+    if (!own.contains(item.key())) report.unexpected.push_back(item.key());
+  }
+  return report;
+}
+
+std::string error_text(const torch::nn::Module& module, const LoadReport& report) {
+  std::vector<std::string> problems;
+  if (!report.missing.empty()) {
+    problems.push_back(fmt::format("missing {}", fmt::join(report.missing, ", ")));
+  }
+  if (!report.unexpected.empty()) {
+    problems.push_back(fmt::format("unexpected {}", fmt::join(report.unexpected, ", ")));
+  }
+  for (const auto& [key, expected, got] : report.mismatched) {
+    problems.push_back(fmt::format("{}: expected {}, got {}", key, expected, got));
+  }
+  return fmt::format("[load_state_dict] {}: {}", module.name(), fmt::join(problems, "; "));
+}
+
+}  // namespace
+
+StateDict state_dict(const torch::nn::Module& module) {
+  StateDict tensors;
+  collect(module, "", tensors);
+  return tensors;
+}
+
+LoadReport load_state_dict(torch::nn::Module& module, const StateDict& tensors, bool strict) {
+  const auto own = state_dict(module);
+  auto report = compare(own, tensors);
+  const bool keys_differ = !report.missing.empty() || !report.unexpected.empty();
+  if (!report.mismatched.empty() || (strict && keys_differ)) {
+    throw StateDictError(error_text(module, report));
+  }
+  const c10::AutoGradMode no_grad(false);
+  for (const auto& item : own) {
+    if (const auto* tensor = tensors.find(item.key())) item.value().copy_(*tensor);
+  }
+  return report;
+}
+
+}  // namespace xattn
