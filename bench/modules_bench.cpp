@@ -1,4 +1,5 @@
-// The time of CrossAttention and SimpleUNet on the CPU, with the text given and with the text prepared.
+// The time of CrossAttention and SimpleUNet on the CPU, with the text given and with the text
+// prepared.
 
 #include <benchmark/benchmark.h>
 #include <torch/utils.h>
@@ -30,7 +31,8 @@ void cross_attention_prepared(benchmark::State& state) {
   const torch::NoGradGuard no_grad;
   AttentionInputs inputs(state);
   const auto text = inputs.attention->prepare(inputs.text);
-  for (auto _ : state) benchmark::DoNotOptimize(inputs.attention->forward_prepared(inputs.image, text));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(inputs.attention->forward_prepared(inputs.image, text));
 }
 
 void cross_attention_backward(benchmark::State& state) {

@@ -10,7 +10,10 @@ endif()
 # Compile settings of all our targets; nothing of it reaches a user of xattn::xattn.
 add_library(xattn_compile_settings INTERFACE)
 target_compile_features(xattn_compile_settings INTERFACE cxx_std_20)
-target_compile_options(xattn_compile_settings INTERFACE -Wall -Wextra -Wno-unused-parameter)
+target_compile_options(xattn_compile_settings INTERFACE
+  -Wall -Wextra -Wno-unused-parameter
+  # g++ 12 sees overlaps and overflows in std::string's own operator+ (GCC bug 105651).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-stringop-overflow -Wno-array-bounds>)
 if(XATTN_WARNINGS_AS_ERRORS)
   target_compile_options(xattn_compile_settings INTERFACE -Werror)
 endif()

@@ -32,24 +32,35 @@ void throw_value_error(std::string_view place, std::string_view name, std::strin
   throw ValueError(fmt::format("[{}] {}: expected {}, got {}", place, name, expected, got));
 }
 
-std::string shape_text(at::IntArrayRef sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
+std::string shape_text(at::IntArrayRef sizes) {
+  return fmt::format("[{}]", fmt::join(sizes, ", "));
+}
 
 std::string dtype_text(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kFloat: return "float32";
-    case at::kDouble: return "float64";
-    case at::kHalf: return "float16";
-    case at::kBFloat16: return "bfloat16";
-    case at::kInt: return "int32";
-    case at::kLong: return "int64";
-    case at::kBool: return "bool";
-    default: return c10::toString(dtype);
+    case at::kFloat:
+      return "float32";
+    case at::kDouble:
+      return "float64";
+    case at::kHalf:
+      return "float16";
+    case at::kBFloat16:
+      return "bfloat16";
+    case at::kInt:
+      return "int32";
+    case at::kLong:
+      return "int64";
+    case at::kBool:
+      return "bool";
+    default:
+      return c10::toString(dtype);
   }
 }
 
 void check_shape(std::string_view place, std::string_view name, const at::Tensor& tensor,
                  std::initializer_list<ExpectedDim> shape) {
-  if (!tensor.defined()) throw_value_error(place, name, expected_text(shape), "an undefined tensor");
+  if (!tensor.defined())
+    throw_value_error(place, name, expected_text(shape), "an undefined tensor");
   if (!matches(tensor.sizes(), shape)) {
     throw_value_error(place, name, expected_text(shape), shape_text(tensor.sizes()));
   }

@@ -9,17 +9,18 @@
 
 namespace xattn {
 
-/// One dimension of an expected shape: a size that is fixed ("256") or a name that stands for any ("T").
+/// One dimension of an expected shape: a size that is fixed ("256") or a name that stands for any
+/// ("T").
 struct ExpectedDim {
-  ExpectedDim(int64_t size) : size(size) {}  // NOLINT(google-explicit-constructor)
+  ExpectedDim(int64_t size) : size(size) {}      // NOLINT(google-explicit-constructor)
   ExpectedDim(const char* name) : name(name) {}  // NOLINT(google-explicit-constructor)
 
   std::string name;
   int64_t size = -1;
 };
 
-/// Throws `ValueError` "[place] name: expected [B, T, 256], got [4, 10, 128]" unless `tensor` is defined
-/// and has that shape.
+/// Throws `ValueError` "[place] name: expected [B, T, 256], got [4, 10, 128]" unless `tensor` is
+/// defined and has that shape.
 void check_shape(std::string_view place, std::string_view name, const at::Tensor& tensor,
                  std::initializer_list<ExpectedDim> shape);
 

@@ -19,7 +19,9 @@ struct DemoOptions {
   std::string weights;
 };
 
-std::string shape(at::IntArrayRef sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
+std::string shape(at::IntArrayRef sizes) {
+  return fmt::format("[{}]", fmt::join(sizes, ", "));
+}
 
 /// Prints a row of the table; returns whether the output's shape is as expected.
 bool report(const char* module, const torch::Tensor& image, const torch::Tensor& text,
@@ -35,7 +37,8 @@ int run(DemoOptions options) {
   torch::NoGradGuard no_grad;
   torch::manual_seed(0);
 
-  // Weights exported from Python, or else the values that Python's constructors draw after manual_seed(0).
+  // Weights exported from Python, or else the values that Python's constructors draw after
+  // manual_seed(0).
   xattn::CrossAttention attention(nullptr);
   xattn::SimpleUNet unet(nullptr);
   std::string weights = "drawn with seed 0";
@@ -50,7 +53,8 @@ int run(DemoOptions options) {
       xattn::load_state_dict(*attention, checkpoint.tensors);
       options.embed_dim = attention->options.embed_dim();
     }
-    weights = fmt::format("{} of {}", unet.is_empty() ? "CrossAttention" : "SimpleUNet", options.weights);
+    weights =
+        fmt::format("{} of {}", unet.is_empty() ? "CrossAttention" : "SimpleUNet", options.weights);
   }
   if (attention.is_empty()) attention = xattn::CrossAttention(options.embed_dim);
   if (unet.is_empty()) unet = xattn::SimpleUNet(options.embed_dim);
@@ -74,7 +78,8 @@ int run(DemoOptions options) {
 
   // A text may be prepared once and used for many images.
   const auto other_text = unet->prepare(torch::randn({b, t, e}).to(device));
-  const auto change = (unet->forward_prepared(images, other_text) - output).abs().max().item<double>();
+  const auto change =
+      (unet->forward_prepared(images, other_text) - output).abs().max().item<double>();
   fmt::print("\nAnother text changes the same images' output by up to {:.3g}: {}\n", change,
              change > 0 ? "yes" : "NO, the text has no influence");
   return right && change > 0 ? xattn::apps::kDone : xattn::apps::kCheckFailed;
@@ -84,17 +89,20 @@ int run(DemoOptions options) {
 
 int main(int argc, char** argv) {
   DemoOptions options;
-  CLI::App app("Runs CrossAttention and SimpleUNet and checks the shapes of their outputs.", "xattn-demo");
+  CLI::App app("Runs CrossAttention and SimpleUNet and checks the shapes of their outputs.",
+               "xattn-demo");
   app.set_version_flag("--version", XATTN_VERSION);
   app.option_defaults()->always_capture_default();
   app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N");
-  auto* embed_dim = app.add_option("--embed-dim", options.embed_dim, "width, a multiple of 8")
-                        ->check(CLI::PositiveNumber)
-                        ->check([](const std::string& text) {
-                          return std::stoll(text) % 8 == 0 ? "" : "must be a multiple of the 8 heads";
-                        });
+  auto* embed_dim =
+      app.add_option("--embed-dim", options.embed_dim, "width, a multiple of 8")
+          ->check(CLI::PositiveNumber)
+          ->check([](const std::string& text) {
+            return std::stoll(text) % 8 == 0 ? "" : "must be a multiple of the 8 heads";
+          });
   app.add_option("--batch", options.batch, "images at once")->check(CLI::PositiveNumber);
-  app.add_option("--image-size", options.image_size, "height and width")->check(CLI::Range(2, 65536));
+  app.add_option("--image-size", options.image_size, "height and width")
+      ->check(CLI::Range(2, 65536));
   app.add_option("--tokens", options.tokens, "text tokens")->check(CLI::PositiveNumber);
   app.add_option("--weights", options.weights, "a module exported from Python, with its own width")
       ->excludes(embed_dim);

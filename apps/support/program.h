@@ -25,7 +25,8 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-/// Parses the command line, calls `run` and turns every error into one line on stderr and an exit code.
+/// Parses the command line, calls `run` and turns every error into one line on stderr and an exit
+/// code.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& run);
 
 }  // namespace xattn::apps

@@ -24,7 +24,8 @@ int convert(const ConvertOptions& options) {
   for (const auto& [name, value] : checkpoint.attributes) metadata[name] = to_string(value);
   save_safetensors(options.output, checkpoint.tensors, metadata);
   fmt::print("{}: {} tensors and {} attributes from {} ({})\n", options.output,
-             checkpoint.tensors.size(), metadata.size(), options.input, to_string(checkpoint.format));
+             checkpoint.tensors.size(), metadata.size(), options.input,
+             to_string(checkpoint.format));
   return kDone;
 }
 
@@ -32,7 +33,8 @@ int convert(const ConvertOptions& options) {
 
 Command add_convert(CLI::App& program) {
   auto options = std::make_shared<ConvertOptions>();
-  auto* command = program.add_subcommand("convert", "Writes the tensors of any readable file as safetensors.");
+  auto* command =
+      program.add_subcommand("convert", "Writes the tensors of any readable file as safetensors.");
   command->add_option("IN", options->input, "TorchScript, torch.save or safetensors")->required();
   command->add_option("OUT", options->output, "the safetensors file to write")->required();
   return [options] { return convert(*options); };

@@ -61,10 +61,13 @@ void print_text(const std::string& file, const CheckpointInfo& info) {
     total += count(tensor.shape);
   }
   for (const auto& [name, value] : info.attributes) width = std::max(width, name.size());
-  fmt::print("{}: {}, {} tensors, {} values\n", file, to_string(info.format), info.tensors.size(), total);
-  if (!info.tensors.empty()) fmt::print("\n{:<{}}  {:<10}  {}\n", "tensor", width, "dtype", "shape");
+  fmt::print("{}: {}, {} tensors, {} values\n", file, to_string(info.format), info.tensors.size(),
+             total);
+  if (!info.tensors.empty())
+    fmt::print("\n{:<{}}  {:<10}  {}\n", "tensor", width, "dtype", "shape");
   for (const auto& tensor : info.tensors) {
-    fmt::print("{:<{}}  {:<10}  [{}]\n", tensor.name, width, tensor.dtype, fmt::join(tensor.shape, ", "));
+    fmt::print("{:<{}}  {:<10}  [{}]\n", tensor.name, width, tensor.dtype,
+               fmt::join(tensor.shape, ", "));
   }
   if (!info.attributes.empty()) fmt::print("\n{:<{}}  value\n", "attribute", width);
   for (const auto& [name, value] : info.attributes) {
@@ -76,7 +79,8 @@ void print_text(const std::string& file, const CheckpointInfo& info) {
 
 Command add_inspect(CLI::App& program) {
   auto options = std::make_shared<InspectOptions>();
-  auto* command = program.add_subcommand("inspect", "Lists the tensors and attributes in a file of weights.");
+  auto* command =
+      program.add_subcommand("inspect", "Lists the tensors and attributes in a file of weights.");
   command->add_option("FILE", options->file, "TorchScript, torch.save or safetensors")->required();
   command->add_flag("--json", options->json, "print JSON");
   return [options] {

@@ -10,7 +10,8 @@
 
 int main(int argc, char** argv) {
   using namespace xattn::apps;
-  CLI::App program("Text-conditioned diffusion models: looks into files of weights and runs them.", "xattn");
+  CLI::App program("Text-conditioned diffusion models: looks into files of weights and runs them.",
+                   "xattn");
   program.set_version_flag("--version", XATTN_VERSION);
   program.require_subcommand(1);
   const std::map<std::string, Command> commands = {

@@ -28,7 +28,8 @@ class TextConditionedModel : public Model {
     const c10::AutoGradMode no_grad(false);
     std::optional<at::Tensor> mask;
     if (const auto* found = inputs.find("text_mask")) mask = *found;
-    return module_->forward_prepared(inputs[arguments_[0]], module_->prepare(inputs[arguments_[1]], mask));
+    return module_->forward_prepared(inputs[arguments_[0]],
+                                     module_->prepare(inputs[arguments_[1]], mask));
   }
 
  private:
@@ -48,8 +49,9 @@ std::unique_ptr<Model> load(Module module, const Checkpoint& checkpoint,
 
 std::unique_ptr<Model> make_model(const Checkpoint& checkpoint, const ModelOptions& options) {
   if (holds_simple_unet(checkpoint)) {
-    return load(SimpleUNet(simple_unet_options(checkpoint, options.num_heads, options.token_layout)),
-                checkpoint, {"images", "text"});
+    return load(
+        SimpleUNet(simple_unet_options(checkpoint, options.num_heads, options.token_layout)),
+        checkpoint, {"images", "text"});
   }
   if (!holds_cross_attention(checkpoint)) {
     throw ValueError(

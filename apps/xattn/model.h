@@ -32,8 +32,8 @@ struct ModelOptions {
 
 /// Builds the module that a checkpoint holds, with its weights and dtype.
 ///
-/// Throws: `ValueError` where the checkpoint holds no module we know, `StateDictError` where it holds one
-/// only in part.
+/// Throws: `ValueError` where the checkpoint holds no module we know, `StateDictError` where it
+/// holds one only in part.
 std::unique_ptr<Model> make_model(const Checkpoint& checkpoint, const ModelOptions& options);
 
 }  // namespace xattn::apps

@@ -32,8 +32,8 @@ void check_inputs(const std::string& file, const StateDict& inputs, const Model&
     right &= name == "text_mask" || std::count(arguments.begin(), arguments.end(), name) > 0;
   }
   if (!right) {
-    throw ValueError(fmt::format("[run] {}: expected the tensors {} and at most text_mask, got {}", file,
-                                 fmt::join(arguments, ", "), fmt::join(inputs.keys(), ", ")));
+    throw ValueError(fmt::format("[run] {}: expected the tensors {} and at most text_mask, got {}",
+                                 file, fmt::join(arguments, ", "), fmt::join(inputs.keys(), ", ")));
   }
 }
 
@@ -53,11 +53,17 @@ int run(const RunOptions& options) {
 
 Command add_run(CLI::App& program) {
   auto options = std::make_shared<RunOptions>();
-  auto* command = program.add_subcommand("run", "Runs a CrossAttention or SimpleUNet on tensors from a file.");
-  command->add_option("MODEL", options->model, "weights: TorchScript, torch.save or safetensors")->required();
-  command->add_option("--input", options->input, "tensors named as forward's arguments")->required();
-  command->add_option("--output", options->output, "safetensors file to write, with `output`")->required();
-  command->add_option("--heads", options->model_options.num_heads, "heads, where the file does not know them")
+  auto* command =
+      program.add_subcommand("run", "Runs a CrossAttention or SimpleUNet on tensors from a file.");
+  command->add_option("MODEL", options->model, "weights: TorchScript, torch.save or safetensors")
+      ->required();
+  command->add_option("--input", options->input, "tensors named as forward's arguments")
+      ->required();
+  command->add_option("--output", options->output, "safetensors file to write, with `output`")
+      ->required();
+  command
+      ->add_option("--heads", options->model_options.num_heads,
+                   "heads, where the file does not know them")
       ->check(CLI::PositiveNumber);
   command
       ->add_option_function<std::string>(

@@ -9,7 +9,8 @@
 
 namespace xattn::apps {
 
-/// A TorchScript program, run by PyTorch's own interpreter. Loading and running it executes the file.
+/// A TorchScript program, run by PyTorch's own interpreter. Loading and running it executes the
+/// file.
 class Script {
  public:
   explicit Script(const std::string& path);

@@ -11,8 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
-#include "model.h"
 #include "difference.h"
+#include "model.h"
 #include "script.h"
 #include "support/program.h"
 #include "xattn/error.h"
@@ -40,7 +40,9 @@ struct Trial {
   std::vector<Difference> differences;
 };
 
-std::string shape_text(at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(at::IntArrayRef shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 std::vector<Candidate> make_candidates(const Checkpoint& checkpoint) {
   std::vector<Candidate> candidates;
@@ -62,7 +64,8 @@ std::vector<Candidate> make_candidates(const Checkpoint& checkpoint) {
   const auto embed_dim = checkpoint.tensors["query_proj.weight"].size(0);
   for (int64_t heads = 1; heads <= embed_dim; ++heads) {
     if (embed_dim % heads != 0) continue;
-    candidates.push_back({fmt::format("{} heads", heads), make_model(checkpoint, {heads, std::nullopt})});
+    candidates.push_back(
+        {fmt::format("{} heads", heads), make_model(checkpoint, {heads, std::nullopt})});
   }
   return candidates;
 }
@@ -72,14 +75,19 @@ std::vector<Trial> make_trials(const Checkpoint& checkpoint) {
   std::vector<Trial> trials;
   if (holds_cross_attention(checkpoint)) {
     const auto e = checkpoint.tensors["query_proj.weight"].size(0);
-    for (const auto& [b, n, t] : {std::array<int64_t, 3>{1, 1, 1}, {2, 16, 10}, {4, 49, 10}, {1, 100, 77}, {3, 7, 5}}) {
+    for (const auto& [b, n, t] :
+         {std::array<int64_t, 3>{1, 1, 1}, {2, 16, 10}, {4, 49, 10}, {1, 100, 77}, {3, 7, 5}}) {
       trials.push_back({{{b, n, e}, {b, t, e}}, "", {}});
     }
     return trials;
   }
   const auto e = checkpoint.tensors["downsample.weight"].size(0);
-  for (const auto& [b, h, w, t] : {std::array<int64_t, 4>{1, 2, 2, 1}, {4, 2, 2, 10}, {2, 3, 3, 5}, {2, 8, 8, 10},
-                                   {1, 17, 12, 77}, {4, 64, 64, 10}}) {
+  for (const auto& [b, h, w, t] : {std::array<int64_t, 4>{1, 2, 2, 1},
+                                   {4, 2, 2, 10},
+                                   {2, 3, 3, 5},
+                                   {2, 8, 8, 10},
+                                   {1, 17, 12, 77},
+                                   {4, 64, 64, 10}}) {
     trials.push_back({{{b, 3, h, w}, {b, t, e}}, "", {}});
   }
   return trials;
@@ -101,7 +109,8 @@ void run_trial(Trial& trial, const Script& script, std::vector<Candidate>& candi
     for (size_t i = 0; i < names.size(); ++i) named.insert(names[i], inputs[i]);
     const auto output = candidate.model->run(named);
     if (output.sizes() != expected.sizes()) {
-      trial.problem = "gives " + shape_text(expected.sizes()) + ", expected " + shape_text(output.sizes());
+      trial.problem =
+          "gives " + shape_text(expected.sizes()) + ", expected " + shape_text(output.sizes());
       for (auto& other : candidates) other.matches = false;
       return;
     }
@@ -167,7 +176,8 @@ void print_json(const std::string& file, const std::vector<Candidate>& candidate
   }
   const auto arguments = candidates.front().model->arguments();
   for (const auto& trial : trials) {
-    nlohmann::ordered_json entry = {{"inputs", {{arguments[0], trial.shapes[0]}, {arguments[1], trial.shapes[1]}}}};
+    nlohmann::ordered_json entry = {
+        {"inputs", {{arguments[0], trial.shapes[0]}, {arguments[1], trial.shapes[1]}}}};
     if (!trial.problem.empty()) entry["problem"] = trial.problem;
     for (size_t i = 0; i < trial.differences.size(); ++i) {
       entry["max_abs_difference"][candidates[i].name] = trial.differences[i].max_abs;
@@ -181,8 +191,9 @@ int verify(const VerifyOptions& options) {
   // Reading the weights our way checks the archive before PyTorch, which does not, is let near it.
   const auto checkpoint = load_checkpoint(options.file);
   if (checkpoint.format != CheckpointFormat::kTorchScript) {
-    throw FileError(fmt::format("[verify] {}: expected TorchScript, which has a program to compare with, got {}",
-                                options.file, to_string(checkpoint.format)));
+    throw FileError(fmt::format(
+        "[verify] {}: expected TorchScript, which has a program to compare with, got {}",
+        options.file, to_string(checkpoint.format)));
   }
   auto candidates = make_candidates(checkpoint);
   auto trials = make_trials(checkpoint);
@@ -207,7 +218,8 @@ Command add_verify(CLI::App& program) {
   auto options = std::make_shared<VerifyOptions>();
   auto* command = program.add_subcommand(
       "verify", "Executes the program in a TorchScript file and compares its numbers with ours.");
-  command->add_option("FILE", options->file, "a scripted or traced CrossAttention or SimpleUNet")->required();
+  command->add_option("FILE", options->file, "a scripted or traced CrossAttention or SimpleUNet")
+      ->required();
   command->add_flag("--json", options->json, "print JSON");
   return [options] { return verify(*options); };
 }

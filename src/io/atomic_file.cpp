@@ -39,7 +39,7 @@ AtomicFile::AtomicFile(std::string place, std::string path)
       directory_(directory_of(subject_.path)),
       descriptor_([this] {
         if (subject_.path.empty()) subject_.fail("expected the name of a file, got an empty one");
-        struct stat status{};
+        struct stat status {};
         if (::stat(subject_.path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
           subject_.fail(S_ISDIR(status.st_mode) ? "is a directory, expected the name of a file"
                                                 : "exists and is not a regular file");

@@ -9,11 +9,12 @@ namespace xattn::io {
 
 /// A file that appears whole or not at all.
 ///
-/// Bytes go to a temporary beside the target; `commit` makes them durable and renames. Until then the
-/// target is as it was, and a destructor without `commit` removes the temporary.
+/// Bytes go to a temporary beside the target; `commit` makes them durable and renames. Until then
+/// the target is as it was, and a destructor without `commit` removes the temporary.
 class AtomicFile {
  public:
-  /// Refuses a target that exists and is not a regular file (a rename would replace a device or pipe).
+  /// Refuses a target that exists and is not a regular file (a rename would replace a device or
+  /// pipe).
   AtomicFile(std::string place, std::string path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

@@ -8,8 +8,8 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <thread>
+#include <vector>
 
 #include "scalar_type.h"
 #include "text.h"
@@ -24,7 +24,8 @@ constexpr auto kPlace = "load_checkpoint";
 constexpr unsigned kMostThreads = 4;
 constexpr std::uint64_t kWorthThreads = std::uint64_t{16} << 20;
 
-/// Calls `work(i)` for each i below `count` on a few threads; the first exception ends it and is thrown.
+/// Calls `work(i)` for each i below `count` on a few threads; the first exception ends it and is
+/// thrown.
 template <class Work>
 void for_each_index(std::size_t count, unsigned threads, const Work& work) {
   std::atomic<std::size_t> next{0};

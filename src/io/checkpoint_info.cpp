@@ -20,9 +20,12 @@ std::string float_text(double value) {
 
 std::string to_string(CheckpointFormat format) {
   switch (format) {
-    case CheckpointFormat::kTorchScript: return "TorchScript";
-    case CheckpointFormat::kTorchSave: return "torch.save";
-    case CheckpointFormat::kSafetensors: return "safetensors";
+    case CheckpointFormat::kTorchScript:
+      return "TorchScript";
+    case CheckpointFormat::kTorchSave:
+      return "torch.save";
+    case CheckpointFormat::kSafetensors:
+      return "safetensors";
   }
   return "unknown";
 }

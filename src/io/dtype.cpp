@@ -41,11 +41,17 @@ std::optional<DType> find(std::string_view wanted, Field field) {
 
 }  // namespace
 
-std::span<const DTypeInfo> all_dtypes() { return kDTypes; }
+std::span<const DTypeInfo> all_dtypes() {
+  return kDTypes;
+}
 
-const DTypeInfo& info(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)]; }
+const DTypeInfo& info(DType dtype) {
+  return kDTypes[static_cast<std::size_t>(dtype)];
+}
 
-std::optional<DType> dtype_named(std::string_view name) { return find(name, &DTypeInfo::name); }
+std::optional<DType> dtype_named(std::string_view name) {
+  return find(name, &DTypeInfo::name);
+}
 
 std::optional<DType> dtype_of_storage(std::string_view storage_class) {
   return find(storage_class, &DTypeInfo::storage);

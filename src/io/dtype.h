@@ -43,8 +43,12 @@ struct DTypeInfo {
 std::span<const DTypeInfo> all_dtypes();
 const DTypeInfo& info(DType dtype);
 
-inline std::int64_t item_size(DType dtype) { return info(dtype).size; }
-inline std::string_view name(DType dtype) { return info(dtype).name; }
+inline std::int64_t item_size(DType dtype) {
+  return info(dtype).size;
+}
+inline std::string_view name(DType dtype) {
+  return info(dtype).name;
+}
 
 std::optional<DType> dtype_named(std::string_view name);
 std::optional<DType> dtype_of_storage(std::string_view storage_class);

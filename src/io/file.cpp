@@ -27,7 +27,7 @@ File::File(std::string place, std::string path)
     : subject_{std::move(place), std::move(path)},
       descriptor_(::open(subject_.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_.get() < 0) fail(cat("cannot be opened: ", std::strerror(errno)));
-  struct stat status{};
+  struct stat status {};
   if (::fstat(descriptor_.get(), &status) != 0) {
     fail(cat("cannot be examined: ", std::strerror(errno)));
   }

@@ -26,8 +26,8 @@ class Descriptor {
 
 /// A regular file, open for reading.
 ///
-/// Reads with `pread`, never with `mmap`: a map of a file that somebody cuts short kills the process.
-/// Every method is const and may be called from several threads.
+/// Reads with `pread`, never with `mmap`: a map of a file that somebody cuts short kills the
+/// process. Every method is const and may be called from several threads.
 class File {
  public:
   File(std::string place, std::string path);

@@ -82,7 +82,8 @@ class Flattener {
  private:
   void visit(const PickleValue& value, int depth) {
     if (++visits_ > kMostVisits) {
-      pickle_.fail(cat("holds more than ", kMostVisits, " values, counted once for each of their names"));
+      pickle_.fail(
+          cat("holds more than ", kMostVisits, " values, counted once for each of their names"));
     }
     if (depth > kDeepest) {
       fail(cat("is nested deeper than ", kDeepest, " levels, or contains itself"));
@@ -101,45 +102,72 @@ class Flattener {
         return;
       case NodeKind::kDict:
         for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
-          visit_item(key_text(node.items[i]), node.items[i + 1], depth);
+          visit_pair(node.items[i], node.items[i + 1], depth);
         }
         return;
       case NodeKind::kObject:
         if (!node.items.empty()) visit(node.items[0], depth + 1);
         return;
-      case NodeKind::kCall: visit_call(node, depth); return;
-      case NodeKind::kStorage: fail("is a bare storage, not a tensor");
+      case NodeKind::kCall:
+        visit_call(node, depth);
+        return;
+      case NodeKind::kStorage:
+        fail("is a bare storage, not a tensor");
     }
   }
 
-  void visit_item(const std::string& key, const PickleValue& value, int depth) {
+  void visit_item(std::string_view key, const PickleValue& value, int depth) {
     const std::size_t length = name_.size();
     if (started_) name_ += '.';
     const bool started = started_;
     started_ = true;
+    if (key.size() > kLongestName - std::min(name_.size(), kLongestName)) {
+      fail(cat("expected names of at most ", kLongestName, " bytes, got more"));
+    }
     name_ += key;
     visit(value, depth + 1);
     name_.resize(length);
     started_ = started;
   }
 
-  std::string key_text(const PickleValue& key) {
-    if (key.is(Kind::kText)) return std::string(pickle_.slice(key));
-    if (key.is(Kind::kInt)) return std::to_string(key.integer);
-    fail(cat("has a key that is neither str nor int: ", pickle_.describe(key)));
+  void visit_pair(const PickleValue& key, const PickleValue& value, int depth) {
+    if (key.is(Kind::kText)) {
+      visit_item(pickle_.slice(key), value, depth);
+    } else if (key.is(Kind::kInt)) {
+      visit_item(std::to_string(key.integer), value, depth);
+    } else {
+      fail(cat("has a key that is neither str nor int: ", pickle_.describe(key)));
+    }
   }
 
   void visit_scalar(const PickleValue& value) {
     switch (value.kind) {
-      case Kind::kNone: add_attribute(std::monostate()); return;
-      case Kind::kBool: add_attribute(value.boolean); return;
-      case Kind::kInt: add_attribute(value.integer); return;
-      case Kind::kFloat: add_attribute(value.real); return;
-      case Kind::kBigInt: add_attribute(decimal(pickle_.slice(value))); return;
-      case Kind::kText: add_attribute(std::string(pickle_.slice(value))); return;
-      case Kind::kBytes: add_bytes(pickle_.slice(value)); return;
-      case Kind::kGlobal: add_attribute(pickle_.global(value.index).name); return;
-      case Kind::kNode: return;
+      case Kind::kNone:
+        add_attribute(std::monostate());
+        return;
+      case Kind::kBool:
+        add_attribute(value.boolean);
+        return;
+      case Kind::kInt:
+        add_attribute(value.integer);
+        return;
+      case Kind::kFloat:
+        add_attribute(value.real);
+        return;
+      case Kind::kBigInt:
+        add_attribute(decimal(pickle_.slice(value)));
+        return;
+      case Kind::kText:
+        add_text(pickle_.slice(value));
+        return;
+      case Kind::kBytes:
+        add_bytes(pickle_.slice(value));
+        return;
+      case Kind::kGlobal:
+        add_attribute(pickle_.global(value.index).name);
+        return;
+      case Kind::kNode:
+        return;
     }
   }
 
@@ -156,7 +184,8 @@ class Flattener {
       }
       add_attribute(std::move(device));
     } else if (callee.ends_with(".complex")) {
-      if (arguments.size() != 2 || !arguments[0].is(Kind::kFloat) || !arguments[1].is(Kind::kFloat)) {
+      if (arguments.size() != 2 || !arguments[0].is(Kind::kFloat) ||
+          !arguments[1].is(Kind::kFloat)) {
         fail("is a complex number without its two parts");
       }
       const double imaginary = arguments[1].real;
@@ -166,7 +195,7 @@ class Flattener {
       if (arguments.empty()) {
         add_attribute(std::string());
       } else if (arguments[0].is(Kind::kText)) {
-        add_attribute(std::string(pickle_.slice(arguments[0])));
+        add_text(pickle_.slice(arguments[0]));
       } else if (arguments[0].is(Kind::kBytes)) {
         add_bytes(pickle_.slice(arguments[0]));
       } else {
@@ -180,12 +209,19 @@ class Flattener {
       pickle_.fail(cat("holds more than ", kMostTensors, " tensors"));
     }
     TensorRecord record = reader_.read(call, shown_name());
-    record.name = take_name();
+    record.name = own_name();
+    charge(content_bytes(record));
     contents_.tensors.push_back(std::move(record));
   }
 
+  // Texts of a file may be as large as the file: they are copied only where they fit.
+  void add_text(std::string_view text) {
+    if (text.size() > kMostContentBytes) charge(text.size());
+    add_attribute(std::string(text));
+  }
+
   void add_bytes(std::string_view bytes) {
-    charge(bytes.size() * 2);
+    if (bytes.size() > kMostContentBytes / 4) charge(kMostContentBytes + 1);
     add_attribute(latin1_to_utf8(bytes));
   }
 
@@ -193,20 +229,18 @@ class Flattener {
     if (contents_.attributes.size() == kMostAttributes) {
       pickle_.fail(cat("holds more than ", kMostAttributes, " plain values"));
     }
-    if (const auto* text = std::get_if<std::string>(&value)) charge(text->size());
-    contents_.attributes.emplace_back(take_name(), std::move(value));
+    std::pair attribute(own_name(), std::move(value));
+    charge(content_bytes(attribute));
+    contents_.attributes.push_back(std::move(attribute));
   }
 
-  std::string take_name() {
-    std::string name = started_ ? name_ : "value";
-    charge(name.size());
-    return name;
-  }
+  std::string own_name() const { return started_ ? name_ : "value"; }
 
   void charge(std::size_t bytes) {
-    text_bytes_ += bytes;
-    if (text_bytes_ > kMostNameBytes) {
-      pickle_.fail(cat("its names and texts take more than ", kMostNameBytes >> 20, " MiB"));
+    bytes_ += bytes;
+    if (bytes_ > kMostContentBytes) {
+      pickle_.fail(
+          cat("its names, texts and shapes take more than ", kMostContentBytes >> 20, " MiB"));
     }
   }
 
@@ -216,14 +250,15 @@ class Flattener {
     for (const auto& tensor : contents_.tensors) names.push_back(&tensor.name);
     for (const auto& attribute : contents_.attributes) names.push_back(&attribute.first);
     std::sort(names.begin(), names.end(), [](auto* a, auto* b) { return *a < *b; });
-    const auto twice = std::adjacent_find(names.begin(), names.end(),
-                                          [](auto* a, auto* b) { return *a == *b; });
+    const auto twice =
+        std::adjacent_find(names.begin(), names.end(), [](auto* a, auto* b) { return *a == *b; });
     if (twice != names.end()) {
-      pickle_.fail(cat("the name ", quote(**twice), " is there twice, once its containers are joined"));
+      pickle_.fail(
+          cat("the name ", quote(**twice), " is there twice, once its containers are joined"));
     }
   }
 
-  std::string shown_name() const { return quote(started_ ? name_ : "value"); }
+  std::string shown_name() const { return quote(own_name()); }
 
   [[noreturn]] void fail(std::string_view what) const {
     pickle_.fail(cat(shown_name(), ' ', what));
@@ -235,7 +270,7 @@ class Flattener {
   std::string name_;
   bool started_ = false;
   std::size_t visits_ = 0;
-  std::size_t text_bytes_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace

@@ -38,8 +38,8 @@ void guard_json(const Subject& subject, std::string_view json) {
       word = 0;
     } else if (c == '{' || c == '[') {
       if (++depth > kDeepest) {
-        subject.fail(cat("safetensors header: expected at most ", kDeepest, " levels, got more at byte ",
-                         at));
+        subject.fail(cat("safetensors header: expected at most ", kDeepest,
+                         " levels, got more at byte ", at));
       }
       word = 0;
     } else if (c == '}' || c == ']') {

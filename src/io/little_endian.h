@@ -16,8 +16,14 @@ Integer load_le(const void* from) {
   return value;
 }
 
-inline std::uint16_t load_u16(const void* from) { return load_le<std::uint16_t>(from); }
-inline std::uint32_t load_u32(const void* from) { return load_le<std::uint32_t>(from); }
-inline std::uint64_t load_u64(const void* from) { return load_le<std::uint64_t>(from); }
+inline std::uint16_t load_u16(const void* from) {
+  return load_le<std::uint16_t>(from);
+}
+inline std::uint32_t load_u32(const void* from) {
+  return load_le<std::uint32_t>(from);
+}
+inline std::uint64_t load_u64(const void* from) {
+  return load_le<std::uint64_t>(from);
+}
 
 }  // namespace xattn::io

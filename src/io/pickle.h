@@ -11,8 +11,8 @@
 
 namespace xattn::io {
 
-/// A value of a pickle: 16 bytes, plain data. Containers are indices into the pickle's nodes, so that
-/// deep or self-containing values need no recursion to be made or freed.
+/// A value of a pickle: 16 bytes, plain data. Containers are indices into the pickle's nodes, so
+/// that deep or self-containing values need no recursion to be made or freed.
 struct PickleValue {
   enum class Kind : std::uint8_t {
     kNone,
@@ -20,7 +20,7 @@ struct PickleValue {
     kInt,
     kBigInt,  ///< An integer beyond 64 bits; its bytes, two's complement.
     kFloat,
-    kText,   ///< UTF-8.
+    kText,  ///< UTF-8.
     kBytes,
     kGlobal,
     kNode,
@@ -67,12 +67,19 @@ struct PickleGlobal {
 
 /// A pickle read into a tree that holds plain values and records, never anything executed.
 ///
-/// Takes what PyTorch writes, protocols 2 to 5, and refuses every other opcode and every global that is
-/// not on the list (pickle_globals.h). Bounded: nodes, memo and stack take at most 56 MiB.
+/// Takes what PyTorch writes, protocols 2 to 5, and refuses every other opcode and every global
+/// that is not on the list (pickle_globals.h). Bounded: stack and memo take at most 28 MiB,
+/// containers what the options say.
 class Pickle {
  public:
-  /// `where` names the pickle in messages, for instance "pickle 'model/data.pkl'".
-  Pickle(const Subject& subject, std::string where, std::string bytes, bool torchscript);
+  struct Options {
+    bool torchscript = false;
+    /// Bytes that its containers may take: a large file may hold more of them than a small one.
+    std::uint64_t most_bytes = std::uint64_t{24} << 20;
+  };
+
+  /// `where` names the pickle in messages, for instance "data.pkl".
+  Pickle(const Subject& subject, std::string where, std::string bytes, const Options& options);
 
   const PickleValue& root() const { return root_; }
   const PickleNode& node(const PickleValue& value) const { return nodes_[value.index]; }
@@ -90,7 +97,9 @@ class Pickle {
   /// "int", "dict", "global torch.float16": for messages.
   std::string describe(const PickleValue& value) const;
 
-  [[noreturn]] void fail(std::string_view what) const { subject_.fail(where_ + ": " + std::string(what)); }
+  [[noreturn]] void fail(std::string_view what) const {
+    subject_.fail(where_ + ": " + std::string(what));
+  }
 
  private:
   friend class PickleMachine;

@@ -88,7 +88,8 @@ std::string advice_for_global(std::string_view full_name) {
   if (full_name.starts_with("numpy.")) {
     return "NumPy values are not read; save plain numbers and tensors instead";
   }
-  return "only tensors, containers and plain values are read, nothing in the file is run; in Python, "
+  return "only tensors, containers and plain values are read, nothing in the file is run; in "
+         "Python, "
          "save model.state_dict() instead of the whole model or checkpoint";
 }
 

@@ -1,6 +1,7 @@
-// A pickle is a program for a stack machine. Opcodes push values, gather what lies above a mark into a
-// container, keep and recall values in a memo, or name globals and call them (REDUCE, NEWOBJ, BUILD).
-// Python imports and runs what is named. Here a global must be on a list, and a call becomes a record.
+// A pickle is a program for a stack machine. Opcodes push values, gather what lies above a mark
+// into a container, keep and recall values in a memo, or name globals and call them (REDUCE,
+// NEWOBJ, BUILD). Python imports and runs what is named. Here a global must be on a list, and a
+// call becomes a record.
 #include "pickle_machine.h"
 
 #include <algorithm>
@@ -13,12 +14,10 @@ namespace xattn::io {
 namespace {
 
 // Together these keep a hostile pickle below the promised 64 MiB beside the file's own size.
-constexpr std::size_t kMostStack = 1 << 19;           // 8 MiB, 12 while it grows
-constexpr std::size_t kMostMemo = 1 << 20;            // 16 MiB
-constexpr std::uint64_t kMostNodes = 24ull << 20;     // bytes
+constexpr std::size_t kMostStack = 1 << 19;  // 8 MiB, 12 while it grows
+constexpr std::size_t kMostMemo = 1 << 20;   // 16 MiB
 constexpr std::size_t kMostMarks = 1 << 16;
-constexpr std::uint64_t kLongestInteger = 1024;       // bytes
-constexpr std::size_t kLongestName = 4096;            // a global's
+constexpr std::uint64_t kLongestInteger = 1024;  // bytes
 
 PickleValue boolean(bool value) {
   PickleValue result{PickleValue::Kind::kBool};
@@ -53,22 +52,52 @@ PickleValue PickleMachine::run() {
 
 bool PickleMachine::run_scalar(unsigned char opcode) {
   switch (opcode) {
-    case 'N': push({}); return true;                                           // NONE
-    case 0x88: push(boolean(true)); return true;                               // NEWTRUE
-    case 0x89: push(boolean(false)); return true;                              // NEWFALSE
-    case 'J': push(integer(take_le<std::int32_t>())); return true;             // BININT
-    case 'K': push(integer(take_le<std::uint8_t>())); return true;             // BININT1
-    case 'M': push(integer(take_le<std::uint16_t>())); return true;            // BININT2
-    case 0x8a: push_long(take_le<std::uint8_t>()); return true;                // LONG1
-    case 0x8b: push_long(take_le<std::uint32_t>()); return true;               // LONG4
-    case 'X': push_slice(Kind::kText, take_le<std::uint32_t>()); return true;  // BINUNICODE
-    case 0x8c: push_slice(Kind::kText, take_le<std::uint8_t>()); return true;  // SHORT_BINUNICODE
-    case 0x8d: push_slice(Kind::kText, take_le<std::uint64_t>()); return true;   // BINUNICODE8
-    case 'B': push_slice(Kind::kBytes, take_le<std::uint32_t>()); return true;   // BINBYTES
-    case 'C': push_slice(Kind::kBytes, take_le<std::uint8_t>()); return true;    // SHORT_BINBYTES
-    case 0x8e: push_slice(Kind::kBytes, take_le<std::uint64_t>()); return true;  // BINBYTES8
-    case 0x96: push_slice(Kind::kBytes, take_le<std::uint64_t>()); return true;  // BYTEARRAY8
-    case 'G': {                                                                  // BINFLOAT
+    case 'N':
+      push({});
+      return true;  // NONE
+    case 0x88:
+      push(boolean(true));
+      return true;  // NEWTRUE
+    case 0x89:
+      push(boolean(false));
+      return true;  // NEWFALSE
+    case 'J':
+      push(integer(take_le<std::int32_t>()));
+      return true;  // BININT
+    case 'K':
+      push(integer(take_le<std::uint8_t>()));
+      return true;  // BININT1
+    case 'M':
+      push(integer(take_le<std::uint16_t>()));
+      return true;  // BININT2
+    case 0x8a:
+      push_long(take_le<std::uint8_t>());
+      return true;  // LONG1
+    case 0x8b:
+      push_long(take_le<std::uint32_t>());
+      return true;  // LONG4
+    case 'X':
+      push_slice(Kind::kText, take_le<std::uint32_t>());
+      return true;  // BINUNICODE
+    case 0x8c:
+      push_slice(Kind::kText, take_le<std::uint8_t>());
+      return true;  // SHORT_BINUNICODE
+    case 0x8d:
+      push_slice(Kind::kText, take_le<std::uint64_t>());
+      return true;  // BINUNICODE8
+    case 'B':
+      push_slice(Kind::kBytes, take_le<std::uint32_t>());
+      return true;  // BINBYTES
+    case 'C':
+      push_slice(Kind::kBytes, take_le<std::uint8_t>());
+      return true;  // SHORT_BINBYTES
+    case 0x8e:
+      push_slice(Kind::kBytes, take_le<std::uint64_t>());
+      return true;  // BINBYTES8
+    case 0x96:
+      push_slice(Kind::kBytes, take_le<std::uint64_t>());
+      return true;  // BYTEARRAY8
+    case 'G': {     // BINFLOAT
       // The one big-endian number of the format.
       PickleValue value{Kind::kFloat};
       value.real = std::bit_cast<double>(__builtin_bswap64(take_le<std::uint64_t>()));
@@ -81,7 +110,8 @@ bool PickleMachine::run_scalar(unsigned char opcode) {
       if (length > left) fail(cat("a frame of ", length, " bytes, ", left, " are left"));
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -91,16 +121,34 @@ bool PickleMachine::run_container(unsigned char opcode) {
       if (marks_.size() == kMostMarks) fail("more open marks than any real file has");
       marks_.push_back(stack_.size());
       return true;
-    case ')': push_tuple(0); return true;                                      // EMPTY_TUPLE
-    case 0x85: push_tuple(1); return true;                                     // TUPLE1
-    case 0x86: push_tuple(2); return true;                                     // TUPLE2
-    case 0x87: push_tuple(3); return true;                                     // TUPLE3
-    case 't': push(make_node(NodeKind::kTuple, pop_mark())); return true;      // TUPLE
-    case ']': push(make_node(NodeKind::kList, {})); return true;               // EMPTY_LIST
-    case 0x8f: push(make_node(NodeKind::kList, {})); return true;              // EMPTY_SET
-    case 0x91: push(make_node(NodeKind::kList, pop_mark())); return true;      // FROZENSET
-    case '}': push(make_node(NodeKind::kDict, {})); return true;               // EMPTY_DICT
-    case 'a': {                                                                // APPEND
+    case ')':
+      push_tuple(0);
+      return true;  // EMPTY_TUPLE
+    case 0x85:
+      push_tuple(1);
+      return true;  // TUPLE1
+    case 0x86:
+      push_tuple(2);
+      return true;  // TUPLE2
+    case 0x87:
+      push_tuple(3);
+      return true;  // TUPLE3
+    case 't':
+      push(make_node(NodeKind::kTuple, pop_mark()));
+      return true;  // TUPLE
+    case ']':
+      push(make_node(NodeKind::kList, {}));
+      return true;  // EMPTY_LIST
+    case 0x8f:
+      push(make_node(NodeKind::kList, {}));
+      return true;  // EMPTY_SET
+    case 0x91:
+      push(make_node(NodeKind::kList, pop_mark()));
+      return true;  // FROZENSET
+    case '}':
+      push(make_node(NodeKind::kDict, {}));
+      return true;  // EMPTY_DICT
+    case 'a': {     // APPEND
       const PickleValue item = pop();
       extend(container_on_top(NodeKind::kList, "APPEND"), {item});
       return true;
@@ -123,40 +171,30 @@ bool PickleMachine::run_container(unsigned char opcode) {
       extend(container_on_top(NodeKind::kDict, "SETITEMS"), items);
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
 bool PickleMachine::run_memo(unsigned char opcode) {
   switch (opcode) {
-    case 'q': remember(take_le<std::uint8_t>()); return true;   // BINPUT
-    case 'r': remember(take_le<std::uint32_t>()); return true;  // LONG_BINPUT
-    case 0x94: remember(memo_.size()); return true;             // MEMOIZE
-    case 'h': recall(take_le<std::uint8_t>()); return true;     // BINGET
-    case 'j': recall(take_le<std::uint32_t>()); return true;    // LONG_BINGET
-    default: return false;
-  }
-}
-
-bool PickleMachine::run_object(unsigned char opcode) {
-  switch (opcode) {
-    case 'c': {  // GLOBAL
-      const auto module = take_line();
-      push_global(module, take_line());
-      return true;
-    }
-    case 0x93: {  // STACK_GLOBAL
-      const PickleValue name = pop();
-      const PickleValue module = pop();
-      if (!name.is(Kind::kText) || !module.is(Kind::kText)) fail("STACK_GLOBAL: expected two texts");
-      push_global(pickle_.slice(module), pickle_.slice(name));
-      return true;
-    }
-    case 'R': reduce(); return true;           // REDUCE
-    case 0x81: new_object(); return true;      // NEWOBJ
-    case 'b': build(); return true;            // BUILD
-    case 'Q': persistent_load(); return true;  // BINPERSID
-    default: return false;
+    case 'q':
+      remember(take_le<std::uint8_t>());
+      return true;  // BINPUT
+    case 'r':
+      remember(take_le<std::uint32_t>());
+      return true;  // LONG_BINPUT
+    case 0x94:
+      remember(memo_.size());
+      return true;  // MEMOIZE
+    case 'h':
+      recall(take_le<std::uint8_t>());
+      return true;  // BINGET
+    case 'j':
+      recall(take_le<std::uint32_t>());
+      return true;  // LONG_BINGET
+    default:
+      return false;
   }
 }
 
@@ -169,7 +207,7 @@ std::string_view PickleMachine::take(std::uint64_t count) {
 }
 
 std::string_view PickleMachine::take_line() {
-  const auto window = std::string_view(pickle_.bytes_).substr(position_, kLongestName);
+  const auto window = std::string_view(pickle_.bytes_).substr(position_, kLongestGlobal);
   const auto length = window.find('\n');
   if (length == std::string_view::npos) fail("GLOBAL: expected a name that ends with a newline");
   position_ += length + 1;
@@ -241,16 +279,15 @@ std::vector<PickleValue> PickleMachine::pop_mark() {
 
 void PickleMachine::charge(std::uint64_t bytes) {
   charged_ += bytes;
-  if (charged_ > kMostNodes) {
-    fail(cat("its containers need more than ", kMostNodes >> 20, " MiB"));
+  if (charged_ > options_.most_bytes) {
+    fail(cat("its containers need more than ", options_.most_bytes >> 20, " MiB"));
   }
 }
 
 PickleValue PickleMachine::make_node(NodeKind kind, std::vector<PickleValue> items,
                                      std::uint32_t global) {
   // 32: an allocator's own bytes and rounding.
-  charge(sizeof(PickleNode) +
-         (items.empty() ? 0 : 32 + items.capacity() * sizeof(PickleValue)));
+  charge(sizeof(PickleNode) + (items.empty() ? 0 : 32 + items.capacity() * sizeof(PickleValue)));
   pickle_.nodes_.push_back({kind, global, std::move(items)});
   PickleValue value{Kind::kNode};
   value.index = static_cast<std::uint32_t>(pickle_.nodes_.size() - 1);
@@ -286,115 +323,6 @@ void PickleMachine::remember(std::uint64_t index) {
 void PickleMachine::recall(std::uint64_t index) {
   if (index >= memo_.size() || !memo_known_[index]) fail(cat("memo entry ", index, " is not set"));
   push(memo_[index]);
-}
-
-void PickleMachine::push_global(std::string_view module, std::string_view name) {
-  if (module.size() + name.size() > kLongestName) fail("a global's name is too long");
-  std::string full_name = cat(module, '.', name);
-  const auto action = find_global(full_name, torchscript_);
-  if (!action) {
-    fail(cat("global ", quote(full_name), " is not allowed: ", advice_for_global(full_name)));
-  }
-  charge(sizeof(PickleGlobal) + 32 + full_name.size());
-  pickle_.globals_.push_back({std::move(full_name), *action});
-  PickleValue value{Kind::kGlobal};
-  value.index = static_cast<std::uint32_t>(pickle_.globals_.size() - 1);
-  push(value);
-}
-
-void PickleMachine::reduce() {
-  const PickleValue arguments = pop();
-  const PickleValue callable = pop();
-  if (!callable.is(Kind::kGlobal)) {
-    fail(cat("REDUCE: expected a global to call, got ", pickle_.describe(callable)));
-  }
-  const PickleGlobal& global = pickle_.globals_[callable.index];
-  // TorchScript writes an enum's value bare, everything else as a tuple of arguments.
-  if (global.action == GlobalAction::kScriptClass) {
-    push(arguments);
-    return;
-  }
-  if (!pickle_.is_node(arguments, NodeKind::kTuple)) {
-    fail(cat("REDUCE of ", quote(global.name), ": expected a tuple of arguments, got ",
-             pickle_.describe(arguments)));
-  }
-  const auto& items = pickle_.node(arguments).items;
-  const auto expect_arguments = [&](bool good) {
-    if (!good) fail(cat("REDUCE of ", quote(global.name), ": ", items.size(), " arguments"));
-  };
-  switch (global.action) {
-    case GlobalAction::kRecord:
-      push(make_node(NodeKind::kCall, {arguments}, callable.index));
-      return;
-    case GlobalAction::kDict:
-      expect_arguments(items.empty());
-      push(make_node(NodeKind::kDict, {}));
-      return;
-    case GlobalAction::kList: {
-      expect_arguments(items.size() <= 1);
-      std::vector<PickleValue> copy;
-      if (!items.empty()) {
-        if (!pickle_.is_node(items[0], NodeKind::kList) &&
-            !pickle_.is_node(items[0], NodeKind::kTuple)) {
-          fail(cat("REDUCE of ", quote(global.name), ": expected a list, got ",
-                   pickle_.describe(items[0])));
-        }
-        copy = pickle_.node(items[0]).items;
-      }
-      push(make_node(NodeKind::kList, std::move(copy)));
-      return;
-    }
-    case GlobalAction::kFirst:
-      expect_arguments(items.size() == 1 || items.size() == 2);
-      push(items[0]);
-      return;
-    case GlobalAction::kInert:
-    case GlobalAction::kScriptClass: break;
-  }
-  fail(cat("REDUCE: global ", quote(global.name), " cannot be called"));
-}
-
-void PickleMachine::new_object() {
-  const PickleValue arguments = pop();
-  const PickleValue made = pop();
-  if (!made.is(Kind::kGlobal) || !pickle_.is_node(arguments, NodeKind::kTuple) ||
-      !pickle_.node(arguments).items.empty()) {
-    fail(cat("NEWOBJ: expected a class and no arguments, got ", pickle_.describe(made), " and ",
-             pickle_.describe(arguments)));
-  }
-  const PickleGlobal& global = pickle_.globals_[made.index];
-  if (global.action == GlobalAction::kDict) {
-    push(make_node(NodeKind::kDict, {}));
-  } else if (global.action == GlobalAction::kScriptClass) {
-    push(make_node(NodeKind::kObject, {}, made.index));
-  } else {
-    fail(cat("NEWOBJ: global ", quote(global.name), " is not a class of plain values"));
-  }
-}
-
-void PickleMachine::build() {
-  const PickleValue state = pop();
-  const PickleValue& target = top();
-  // What Python hangs on an OrderedDict is the module versions (`_metadata`), which are not kept.
-  if (pickle_.is_node(target, NodeKind::kDict)) return;
-  if (!pickle_.is_node(target, NodeKind::kObject)) {
-    fail(cat("BUILD: expected a dict or a TorchScript object, got ", pickle_.describe(target)));
-  }
-  PickleNode& object = pickle_.nodes_[target.index];
-  if (!object.items.empty()) fail("BUILD: the object has its state already");
-  charge(32 + sizeof(PickleValue));
-  object.items.push_back(state);
-}
-
-void PickleMachine::persistent_load() {
-  const PickleValue id = pop();
-  if (!pickle_.is_node(id, NodeKind::kTuple) || pickle_.node(id).items.size() != 5 ||
-      !pickle_.node(id).items[0].is(Kind::kText) ||
-      pickle_.slice(pickle_.node(id).items[0]) != "storage") {
-    fail(cat("persistent id: expected ('storage', type, key, place, count), got ",
-             pickle_.describe(id)));
-  }
-  push(make_node(NodeKind::kStorage, {id}));
 }
 
 void PickleMachine::fail(std::string_view what) const {

@@ -10,10 +10,14 @@
 
 namespace xattn::io {
 
+/// The longest name of a global, in bytes.
+inline constexpr std::size_t kLongestGlobal = 4096;
+
 /// The stack machine that a pickle is a program for, with the harmless opcodes only.
 class PickleMachine {
  public:
-  PickleMachine(Pickle& pickle, bool torchscript) : pickle_(pickle), torchscript_(torchscript) {}
+  PickleMachine(Pickle& pickle, const Pickle::Options& options)
+      : pickle_(pickle), options_(options) {}
 
   /// Runs to STOP, which must be the last byte.
   PickleValue run();
@@ -57,7 +61,7 @@ class PickleMachine {
   [[noreturn]] void fail(std::string_view what) const;
 
   Pickle& pickle_;
-  bool torchscript_;
+  const Pickle::Options& options_;
   std::size_t position_ = 0;
   std::size_t opcode_at_ = 0;
   std::vector<PickleValue> stack_;

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "atomic_file.h"
@@ -30,11 +31,34 @@ std::vector<io::SafetensorsEntry> describe(const std::string& path, const StateD
     }
     const auto dtype = io::to_dtype(tensor.scalar_type());
     if (!dtype || io::info(*dtype).safetensors.empty()) {
-      refuse("a dtype that safetensors has", dtype ? io::name(*dtype) : toString(tensor.scalar_type()));
+      refuse("a dtype that safetensors has",
+             dtype ? io::name(*dtype) : toString(tensor.scalar_type()));
     }
     entries.push_back({item.key(), *dtype, tensor.sizes().vec()});
   }
   return entries;
+}
+
+constexpr std::int64_t kPiece = std::int64_t{64} << 20;
+
+/// Writes the elements in row-major order. A tensor that is not stored so is copied piece by piece:
+/// an expanded one may have far more elements than memory has room for.
+void write_elements(io::AtomicFile& file, const at::Tensor& tensor) {
+  const auto bytes = static_cast<std::int64_t>(tensor.nbytes());
+  if (bytes == 0) return;
+  if (tensor.dim() == 0 || bytes <= kPiece || (tensor.is_contiguous() && tensor.is_cpu())) {
+    const at::Tensor plain = tensor.cpu().resolve_conj().resolve_neg().contiguous();
+    file.write(plain.const_data_ptr(), plain.nbytes());
+    return;
+  }
+  const std::int64_t row = bytes / tensor.size(0);
+  if (row > kPiece) {
+    for (std::int64_t i = 0; i < tensor.size(0); ++i) write_elements(file, tensor.select(0, i));
+    return;
+  }
+  for (std::int64_t i = 0; i < tensor.size(0); i += kPiece / row) {
+    write_elements(file, tensor.narrow(0, i, std::min(kPiece / row, tensor.size(0) - i)));
+  }
 }
 
 }  // namespace
@@ -45,12 +69,7 @@ void save_safetensors(const std::string& path, const StateDict& tensors,
   const auto layout = io::make_safetensors_header({kPlace, path}, entries, metadata);
   io::AtomicFile file(kPlace, path);
   file.write(layout.header.data(), layout.header.size());
-  for (const std::size_t i : layout.order) {
-    // One tensor at a time, so that a large model is not held twice.
-    const at::Tensor tensor =
-        tensors[i].value().detach().resolve_conj().resolve_neg().cpu().contiguous();
-    file.write(tensor.const_data_ptr(), tensor.nbytes());
-  }
+  for (const std::size_t i : layout.order) write_elements(file, tensors[i].value().detach());
   file.commit();
 }
 

@@ -8,8 +8,8 @@
 
 namespace xattn::io {
 
-/// A safetensors file: u64 length of the header, little-endian; the header, JSON; the tensors' bytes.
-/// The format has no checksums.
+/// A safetensors file: u64 length of the header, little-endian; the header, JSON; the tensors'
+/// bytes. The format has no checksums.
 class SafetensorsFile : public WeightsFile {
  public:
   explicit SafetensorsFile(std::unique_ptr<File> file);

@@ -3,15 +3,16 @@
 //   {"__metadata__": {"key": "value", …},
 //    "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
 //
-// Ranges are counted from the header's end. Sorted, they cover the data section from its first byte to
-// the file's last without holes or overlaps. The header may end with spaces.
+// Ranges are counted from the header's end. Sorted, they cover the data section from its first byte
+// to the file's last without holes or overlaps. The header may end with spaces.
 #include "safetensors_header.h"
 
 #include <algorithm>
-#include <deque>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "json_guard.h"
 #include "text.h"
@@ -21,8 +22,8 @@ namespace {
 
 constexpr std::string_view kMetadata = "__metadata__";
 
-/// Receives the parser's events. Knows the header's one shape, so that anything else is refused where it
-/// appears and no tree is built.
+/// Receives the parser's events. Knows the header's one shape, so that anything else is refused
+/// where it appears and no tree is built.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   HeaderReader(const Subject& subject, Contents& contents, std::vector<ByteRange>& ranges)
@@ -44,10 +45,12 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool string(string_t& value) override {
-    charge(value.size());
     if (depth_ == 2 && in_metadata_) {
-      contents_.attributes.emplace_back(std::move(key_), std::move(value));
-      if (contents_.attributes.size() > kMostAttributes) fail("holds more metadata than can be read");
+      // Copied, not moved: the parser's strings have room for twice their text.
+      contents_.attributes.emplace_back(key_, value);
+      charge(content_bytes(contents_.attributes.back()));
+      if (contents_.attributes.size() > kMostAttributes)
+        fail("holds more metadata than can be read");
       return true;
     }
     if (depth_ != 2 || field_ != "dtype") return unexpected("a text");
@@ -71,13 +74,12 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool key(string_t& value) override {
     if (depth_ == 1) {
-      charge(value.size());
       in_metadata_ = value == kMetadata;
-      if (in_metadata_ && std::exchange(metadata_seen_, true)) fail("'__metadata__' is there twice");
-      name_ = std::move(value);
+      if (in_metadata_ && std::exchange(metadata_seen_, true))
+        fail("'__metadata__' is there twice");
+      name_ = value;
     } else if (in_metadata_) {
-      charge(value.size());
-      key_ = std::move(value);
+      key_ = value;
     } else {
       const bool again = (value == "dtype" && dtype_) || (value == "shape" && shape_) ||
                          (value == "data_offsets" && offsets_);
@@ -91,7 +93,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool start_array(std::size_t) override {
-    if (depth_ != 2 || in_array_ || in_metadata_ || (field_ != "shape" && field_ != "data_offsets")) {
+    if (depth_ != 2 || in_array_ || in_metadata_ ||
+        (field_ != "shape" && field_ != "data_offsets")) {
       return unexpected("an array");
     }
     in_array_ = true;
@@ -115,8 +118,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::json::exception&) override {
-    subject_.fail(cat("safetensors header: expected a JSON object in UTF-8, got an error at its byte ",
-                      position));
+    subject_.fail(
+        cat("safetensors header: expected a JSON object in UTF-8, got an error at its byte ",
+            position));
   }
 
  private:
@@ -126,7 +130,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       fail(cat("data_offsets: expected [begin, end], got ", shape_text(*offsets_)));
     }
     TensorRecord record;
-    record.name = std::move(name_);
+    record.name = name_;
     record.dtype = *dtype_;
     record.storage = contents_.tensors.size();
     for (const std::uint64_t size : *shape_) {
@@ -143,6 +147,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     }
     record.strides = contiguous_strides(record.shape);
     ranges_.push_back({(*offsets_)[0], (*offsets_)[1]});
+    charge(content_bytes(record));
     contents_.tensors.push_back(std::move(record));
   }
 
@@ -152,10 +157,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   void charge(std::size_t bytes) {
-    text_bytes_ += bytes;
-    if (text_bytes_ > kMostNameBytes) {
-      subject_.fail(cat("safetensors header: its names and metadata take more than ",
-                        kMostNameBytes >> 20, " MiB"));
+    bytes_ += bytes;
+    if (bytes_ > kMostContentBytes) {
+      subject_.fail(cat("safetensors header: its names, metadata and shapes take more than ",
+                        kMostContentBytes >> 20, " MiB"));
     }
   }
 
@@ -173,7 +178,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool in_array_ = false;
   bool in_metadata_ = false;
   bool metadata_seen_ = false;
-  std::size_t text_bytes_ = 0;
+  std::size_t bytes_ = 0;
   std::string name_;   // the tensor's, or __metadata__
   std::string key_;    // inside __metadata__
   std::string field_;  // inside a tensor
@@ -213,7 +218,8 @@ void check_coverage(const Subject& subject, const Contents& contents,
     next = ranges[i].end;
   }
   if (next != data_size) {
-    subject.fail(cat("safetensors header: expected ", next, " bytes of data after it, got ", data_size));
+    subject.fail(
+        cat("safetensors header: expected ", next, " bytes of data after it, got ", data_size));
   }
 }
 
@@ -224,8 +230,9 @@ std::string json_text(const Subject& subject, const std::string& text) {
 
 }  // namespace
 
-void parse_safetensors_header(const Subject& subject, std::string_view json, std::uint64_t data_size,
-                              Contents& contents, std::vector<ByteRange>& ranges) {
+void parse_safetensors_header(const Subject& subject, std::string_view json,
+                              std::uint64_t data_size, Contents& contents,
+                              std::vector<ByteRange>& ranges) {
   if (!json.starts_with('{')) subject.fail("safetensors header: expected '{' as its first byte");
   json = json.substr(0, json.find_last_not_of(' ') + 1);  // the padding
   guard_json(subject, json);
@@ -255,11 +262,12 @@ SafetensorsLayout make_safetensors_header(const Subject& subject,
     const SafetensorsEntry& entry = entries[i];
     std::int64_t bytes = 0;
     if (info(entry.dtype).safetensors.empty()) {
-      subject.fail(cat("tensor ", quote(entry.name), ": safetensors has no dtype for ",
-                       name(entry.dtype)));
+      subject.fail(
+          cat("tensor ", quote(entry.name), ": safetensors has no dtype for ", name(entry.dtype)));
     }
     if (entry.name == kMetadata) subject.fail("a tensor cannot be named '__metadata__'");
-    if (entry.shape.size() > kMostDimensions || !contiguous_bytes(entry.shape, entry.dtype, bytes) ||
+    if (entry.shape.size() > kMostDimensions ||
+        !contiguous_bytes(entry.shape, entry.dtype, bytes) ||
         __builtin_add_overflow(next, bytes, &bytes)) {
       subject.fail(cat("tensor ", quote(entry.name), ": shape ", shape_text(entry.shape),
                        " is too large to be written"));

@@ -20,11 +20,14 @@ struct ByteRange {
   std::uint64_t end = 0;
 };
 
-/// Parses and checks the JSON header of a safetensors file whose data section has `data_size` bytes.
+/// Parses and checks the JSON header of a safetensors file whose data section has `data_size`
+/// bytes.
 ///
-/// Fills `contents` in the header's order; `ranges[i]` belongs to `contents.tensors[i]`, whose storage is i.
-void parse_safetensors_header(const Subject& subject, std::string_view json, std::uint64_t data_size,
-                              Contents& contents, std::vector<ByteRange>& ranges);
+/// Fills `contents` in the header's order; `ranges[i]` belongs to `contents.tensors[i]`, whose
+/// storage is i.
+void parse_safetensors_header(const Subject& subject, std::string_view json,
+                              std::uint64_t data_size, Contents& contents,
+                              std::vector<ByteRange>& ranges);
 
 /// A tensor to be written.
 struct SafetensorsEntry {
@@ -38,11 +41,11 @@ struct SafetensorsLayout {
   std::vector<std::size_t> order;  ///< Indices of the entries as their data follow the header.
 };
 
-/// The header for `entries`, in their order. Data is laid out by falling element size, so that every
-/// tensor is aligned without gaps, which the format does not allow.
+/// The header for `entries`, in their order. Data is laid out by falling element size, so that
+/// every tensor is aligned without gaps, which the format does not allow.
 ///
-/// Throws through `subject`: names twice, not UTF-8 or reserved, a dtype that the format lacks, sizes
-/// beyond its limits.
+/// Throws through `subject`: names twice, not UTF-8 or reserved, a dtype that the format lacks,
+/// sizes beyond its limits.
 SafetensorsLayout make_safetensors_header(const Subject& subject,
                                           const std::vector<SafetensorsEntry>& entries,
                                           const std::map<std::string, std::string>& metadata);

@@ -5,7 +5,8 @@
 #include <fmt/ranges.h>
 #include <torch/nn/module.h>
 
-#include "check.h"
+#include "scalar_type.h"
+#include "text.h"
 #include "xattn/error.h"
 
 namespace xattn {
@@ -24,7 +25,9 @@ void collect(const torch::nn::Module& module, const std::string& prefix, StateDi
 }
 
 std::string kind_text(const at::Tensor& tensor) {
-  return dtype_text(tensor.scalar_type()) + " " + shape_text(tensor.sizes());
+  const auto dtype = io::to_dtype(tensor.scalar_type());
+  const auto name = dtype ? io::name(*dtype) : std::string_view(toString(tensor.scalar_type()));
+  return fmt::format("{} {}", name, io::shape_text(tensor.sizes()));
 }
 
 LoadReport compare(const StateDict& own, const StateDict& tensors) {
@@ -35,6 +38,10 @@ LoadReport compare(const StateDict& own, const StateDict& tensors) {
       report.missing.push_back(item.key());
     } else if (!tensor->defined()) {
       report.mismatched.push_back({item.key(), kind_text(item.value()), "an undefined tensor"});
+    } else if (tensor->layout() != item.value().layout() || tensor->is_meta()) {
+      // Found before anything is copied, so that a copy that cannot be done leaves the module
+      // whole.
+      report.mismatched.push_back({item.key(), kind_text(item.value()), tensor->toString()});
     } else if (tensor->sizes() != item.value().sizes() ||
                tensor->scalar_type() != item.value().scalar_type()) {
       report.mismatched.push_back({item.key(), kind_text(item.value()), kind_text(*tensor)});

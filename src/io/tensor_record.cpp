@@ -6,8 +6,9 @@
 //   _rebuild_parameter[_with_state](tensor, requires_grad, hooks[, state])
 //   _rebuild_from_type_v2(function, type, arguments, state)      a tensor with Python attributes
 //
-// metadata is {'conj': True} or {'neg': True} for a lazy conjugate or negative. A storage is the persistent
-// id ('storage', class, key, place, count): entry data/<key>, count elements of the class.
+// metadata is {'conj': True} or {'neg': True} for a lazy conjugate or negative. A storage is the
+// persistent id ('storage', class, key, place, count): entry data/<key>, count elements of the
+// class.
 #include "tensor_record.h"
 
 #include "text.h"
@@ -30,8 +31,8 @@ constexpr std::string_view kFromType = "torch._tensor._rebuild_from_type_v2";
 }  // namespace
 
 bool TensorReader::is_tensor(std::string_view callee) {
-  return callee == kRebuild || callee == kRebuildV2 || callee == kRebuildV3 || callee == kParameter ||
-         callee == kParameterWithState || callee == kFromType;
+  return callee == kRebuild || callee == kRebuildV2 || callee == kRebuildV3 ||
+         callee == kParameter || callee == kParameterWithState || callee == kFromType;
 }
 
 TensorRecord TensorReader::read(const PickleNode& call, const std::string& shown_name) {
@@ -65,17 +66,17 @@ TensorRecord TensorReader::read(const PickleNode& call, int depth) {
   if (!is_tensor(callee)) fail(cat("is no tensor but ", quote(callee)));
 
   const bool v3 = callee == kRebuildV3;
-  const auto& parts = callee == kRebuild ? arguments(call, 4, 4)
-                                         : arguments(call, v3 ? 7 : 6, v3 ? 8 : 7);
+  const auto& parts =
+      callee == kRebuild ? arguments(call, 4, 4) : arguments(call, v3 ? 7 : 6, v3 ? 8 : 7);
   TensorRecord record;
   std::int64_t storage_bytes = 0;
   read_storage(parts[0], record, storage_bytes);
   if (v3) {
     constexpr std::size_t kPrefix = std::string_view("torch.").size();
-    const auto dtype = parts[6].is(Kind::kGlobal)
-                           ? dtype_named(std::string_view(pickle_.global(parts[6].index).name)
-                                             .substr(kPrefix))
-                           : std::nullopt;
+    const auto dtype =
+        parts[6].is(Kind::kGlobal)
+            ? dtype_named(std::string_view(pickle_.global(parts[6].index).name).substr(kPrefix))
+            : std::nullopt;
     if (!dtype) fail(cat("expected a dtype, got ", pickle_.describe(parts[6])));
     record.dtype = *dtype;
   }
@@ -91,18 +92,20 @@ TensorRecord TensorReader::read(const PickleNode& call, int depth) {
   return record;
 }
 
-void TensorReader::read_storage(const PickleValue& value, TensorRecord& record, std::int64_t& bytes) {
+void TensorReader::read_storage(const PickleValue& value, TensorRecord& record,
+                                std::int64_t& bytes) {
   if (!pickle_.is_node(value, NodeKind::kStorage)) {
     fail(cat("expected a storage, got ", pickle_.describe(value)));
   }
   const auto& id = pickle_.node(pickle_.node(value).items[0]).items;
-  if (!id[1].is(Kind::kGlobal)) fail(cat("expected a storage class, got ", pickle_.describe(id[1])));
+  if (!id[1].is(Kind::kGlobal))
+    fail(cat("expected a storage class, got ", pickle_.describe(id[1])));
   const std::string_view class_name = pickle_.global(id[1].index).name;
   if (class_name == "torch.storage.UntypedStorage") {
     record.dtype = DType::kUint8;
   } else {
-    const auto dtype = class_name.starts_with("torch.") ? dtype_of_storage(class_name.substr(6))
-                                                        : std::nullopt;
+    const auto dtype =
+        class_name.starts_with("torch.") ? dtype_of_storage(class_name.substr(6)) : std::nullopt;
     if (!dtype) fail(cat("expected a storage class, got ", quote(class_name)));
     record.dtype = *dtype;
   }
@@ -121,7 +124,8 @@ void TensorReader::read_storage(const PickleValue& value, TensorRecord& record, 
   record.storage = place->second;
 }
 
-std::vector<std::int64_t> TensorReader::sizes(const PickleValue& value, std::string_view what) const {
+std::vector<std::int64_t> TensorReader::sizes(const PickleValue& value,
+                                              std::string_view what) const {
   if (!pickle_.is_node(value, NodeKind::kTuple) && !pickle_.is_node(value, NodeKind::kList)) {
     fail(cat(what, ": expected a tuple, got ", pickle_.describe(value)));
   }
@@ -154,7 +158,8 @@ void TensorReader::read_metadata(const PickleValue& value, TensorRecord& record)
   }
   const bool complex = record.dtype == DType::kComplex32 || record.dtype == DType::kComplex64 ||
                        record.dtype == DType::kComplex128;
-  if (record.conjugate && !complex) fail(cat("metadata: 'conj' on a tensor of ", name(record.dtype)));
+  if (record.conjugate && !complex)
+    fail(cat("metadata: 'conj' on a tensor of ", name(record.dtype)));
 }
 
 void TensorReader::check_bounds(TensorRecord& record, std::int64_t storage_bytes) const {

@@ -11,7 +11,8 @@
 
 namespace xattn::io {
 
-/// Reads the calls that rebuild tensors (`torch._utils._rebuild_tensor_v2` and its kin) into records.
+/// Reads the calls that rebuild tensors (`torch._utils._rebuild_tensor_v2` and its kin) into
+/// records.
 class TensorReader {
  public:
   TensorReader(const Pickle& pickle, const ZipArchive& zip, std::vector<const ZipEntry*>& storages)

@@ -9,9 +9,15 @@
 namespace xattn::io {
 
 namespace detail {
-inline void append(std::string& to, std::string_view part) { to.append(part); }
-inline void append(std::string& to, char part) { to.push_back(part); }
-inline void append(std::string& to, std::integral auto part) { to.append(std::to_string(part)); }
+inline void append(std::string& to, std::string_view part) {
+  to.append(part);
+}
+inline void append(std::string& to, char part) {
+  to.push_back(part);
+}
+inline void append(std::string& to, std::integral auto part) {
+  to.append(std::to_string(part));
+}
 }  // namespace detail
 
 /// Strings and whole numbers put together; what error messages are built with, so that no format

@@ -6,8 +6,8 @@
 //   byteorder        "little" or "big"; not there before PyTorch 2.1
 //   constants.pkl, constants/<n>, code/…     only in TorchScript
 //
-// Others (.format_version, .storage_alignment, .data/serialization_id, traced_inputs.pkl, extra/…) hold
-// nothing of the weights: their checksums are checked and their contents left alone.
+// Others (.format_version, .storage_alignment, .data/serialization_id, traced_inputs.pkl, extra/…)
+// hold nothing of the weights: their checksums are checked and their contents left alone.
 #include "torch_archive.h"
 
 #include <algorithm>
@@ -30,32 +30,39 @@ TorchArchive::TorchArchive(std::unique_ptr<File> file) : file_(std::move(file)),
   const ZipEntry* const entry = zip_.find("data.pkl");
   std::string bytes(entry->size, '\0');
   zip_.read(*entry, bytes.data());
-  const bool torchscript = contents_.format == CheckpointFormat::kTorchScript;
-  const Pickle pickle(file_->subject(), "data.pkl", std::move(bytes), torchscript);
+  // Reading may take the file's size and 64 MiB. The pickle's own bytes are held, half of the rest
+  // pays for the directory: the other half lets models of many tensors have many containers.
+  Pickle::Options options;
+  options.torchscript = contents_.format == CheckpointFormat::kTorchScript;
+  options.most_bytes += (file_->size() - bytes.size()) / 2;
+  const Pickle pickle(file_->subject(), "data.pkl", std::move(bytes), options);
   flatten(pickle, zip_, contents_, storages_);
 }
 
 void TorchArchive::check_kind() {
-  if (zip_.find("archive_format") || zip_.find("archive_version") || zip_.find("models/model.json")) {
+  if (zip_.find("archive_format") || zip_.find("archive_version") ||
+      zip_.find("models/model.json")) {
     file_->fail(
         "is a .pt2 archive of torch.export, which is not read; in Python, save "
         "exported_program.state_dict with torch.save instead");
   }
   if (zip_.find(".data/extern_modules")) {
     file_->fail(
-        "is an archive of torch.package, which is not read; in Python, save model.state_dict() with "
+        "is an archive of torch.package, which is not read; in Python, save model.state_dict() "
+        "with "
         "torch.save instead");
   }
   if (!zip_.find("data.pkl")) file_->fail("zip: expected an entry 'data.pkl', got none");
-  contents_.format = zip_.find("constants.pkl") ? CheckpointFormat::kTorchScript
-                                                : CheckpointFormat::kTorchSave;
+  contents_.format =
+      zip_.find("constants.pkl") ? CheckpointFormat::kTorchScript : CheckpointFormat::kTorchSave;
 }
 
 void TorchArchive::check_version() const {
   std::string version = read_small("version");
   if (version.ends_with('\n')) version.pop_back();
   int number = 0;
-  const auto [end, error] = std::from_chars(version.data(), version.data() + version.size(), number);
+  const auto [end, error] =
+      std::from_chars(version.data(), version.data() + version.size(), number);
   if (error != std::errc() || end != version.data() + version.size() || number < kOldestVersion ||
       number > kNewestVersion) {
     file_->fail(cat("version: expected ", kOldestVersion, " to ", kNewestVersion, ", got ",

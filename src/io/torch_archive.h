@@ -9,14 +9,17 @@
 
 namespace xattn::io {
 
-/// A zip of `torch.save` or `torch.jit.save`: its pickle is read into tensor records and attributes.
+/// A zip of `torch.save` or `torch.jit.save`: its pickle is read into tensor records and
+/// attributes.
 class TorchArchive : public WeightsFile {
  public:
   explicit TorchArchive(std::unique_ptr<File> file);
 
   const Contents& contents() const override { return contents_; }
   std::size_t storage_count() const override { return storages_.size(); }
-  std::uint64_t storage_size(std::size_t storage) const override { return storages_[storage]->size; }
+  std::uint64_t storage_size(std::size_t storage) const override {
+    return storages_[storage]->size;
+  }
   void read_storage(std::size_t storage, void* to) const override;
   void verify_rest() const override;
 

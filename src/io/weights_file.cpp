@@ -64,7 +64,8 @@ std::unique_ptr<WeightsFile> WeightsFile::open(std::string place, const std::str
   auto file = std::make_unique<File>(std::move(place), path);
   if (file->size() == 0) file->fail("is empty");
   const std::string start = file->read(0, std::min<std::uint64_t>(file->size(), 512));
-  // A safetensors file begins with its header's length, and no magic below is a length that it may have.
+  // A safetensors file begins with its header's length, and no magic below is a length that it may
+  // have.
   const bool brace = start.size() > 8 && start[8] == '{';
   if (brace && load_u64(start.data()) <= kLargestHeader) {
     return std::make_unique<SafetensorsFile>(std::move(file));
@@ -74,15 +75,17 @@ std::unique_ptr<WeightsFile> WeightsFile::open(std::string place, const std::str
     return std::make_unique<TorchArchive>(std::move(file));
   }
   for (const Refused& refused : kRefused) {
-    if (std::string_view(start).substr(std::min(refused.offset, start.size()))
+    if (std::string_view(start)
+            .substr(std::min(refused.offset, start.size()))
             .starts_with(refused.magic)) {
       file->fail(cat(refused.what, kAdvice));
     }
   }
   if (brace) return std::make_unique<SafetensorsFile>(std::move(file));
-  file->fail(cat("is no file of weights that is known: expected a zip of torch.save or torch.jit.save, "
-                 "or safetensors, got a file that begins with ",
-                 quote(start.substr(0, 16))));
+  file->fail(
+      cat("is no file of weights that is known: expected a zip of torch.save or torch.jit.save, "
+          "or safetensors, got a file that begins with ",
+          quote(start.substr(0, 16))));
 }
 
 bool contiguous_bytes(const std::vector<std::int64_t>& shape, DType dtype, std::int64_t& bytes) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,8 +29,9 @@ struct TensorRecord {
 /// Everything in a file but the data.
 struct Contents {
   CheckpointFormat format = CheckpointFormat::kTorchSave;
-  std::vector<TensorRecord> tensors;
-  std::vector<std::pair<std::string, Attribute>> attributes;
+  // Deques: they do not move, nor double, while a hostile file fills them.
+  std::deque<TensorRecord> tensors;
+  std::deque<std::pair<std::string, Attribute>> attributes;
 };
 
 /// An open file of weights of any format.
@@ -44,8 +46,8 @@ class WeightsFile {
   /// How many storages the tensors use, and each one's size in bytes.
   virtual std::size_t storage_count() const = 0;
   virtual std::uint64_t storage_size(std::size_t storage) const = 0;
-  /// Reads a whole storage and checks its checksum where the format has one. May be called from several
-  /// threads.
+  /// Reads a whole storage and checks its checksum where the format has one. May be called from
+  /// several threads.
   virtual void read_storage(std::size_t storage, void* to) const = 0;
   /// Checks the checksums of everything that no tensor uses.
   virtual void verify_rest() const = 0;
@@ -54,11 +56,21 @@ class WeightsFile {
 /// Bounds for all formats: real files stay far below, hostile ones must not fill the memory.
 inline constexpr std::size_t kMostTensors = 100'000;
 inline constexpr std::size_t kMostAttributes = 200'000;
-inline constexpr std::size_t kMostNameBytes = std::size_t{16} << 20;
+inline constexpr std::size_t kMostContentBytes = std::size_t{32} << 20;
+inline constexpr std::size_t kLongestName = std::size_t{1} << 20;
 inline constexpr std::size_t kMostDimensions = 64;
 
-/// Bytes of a contiguous tensor; nothing where a size is negative or the product overflows. Zero sizes
-/// count as one in the overflow check, because strides are products too.
+/// What a record takes in memory, with its share of the indices made of all records.
+inline std::size_t content_bytes(const TensorRecord& record) {
+  return sizeof record + record.name.size() + 16 * record.shape.size() + 128;
+}
+inline std::size_t content_bytes(const std::pair<std::string, Attribute>& attribute) {
+  const auto* const text = std::get_if<std::string>(&attribute.second);
+  return sizeof attribute + attribute.first.size() + (text ? text->size() : 0) + 48;
+}
+
+/// Bytes of a contiguous tensor; nothing where a size is negative or the product overflows. Zero
+/// sizes count as one in the overflow check, because strides are products too.
 bool contiguous_bytes(const std::vector<std::int64_t>& shape, DType dtype, std::int64_t& bytes);
 
 /// Strides of a contiguous tensor.

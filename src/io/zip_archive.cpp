@@ -1,5 +1,5 @@
-// A zip, as PyTorch writes it since 1.6 (offsets in bytes). Entries tile the file from byte 0 in the
-// directory's order; then come the central directory and the end records (zip_directory.cpp).
+// A zip, as PyTorch writes it since 1.6 (offsets in bytes). Entries tile the file from byte 0 in
+// the directory's order; then come the central directory and the end records (zip_directory.cpp).
 //
 //   local header, 30:  0 "PK\3\4"  4 u16 version needed (0 stored, 20 deflated)  6 u16 flags
 //                      8 u16 method (0, 8)  10 time, date, CRC and sizes, all zero
@@ -16,15 +16,14 @@
 //                         28 u16 name length  30 u16 extra length  32 u16 comment, 0  34 u16 0
 //                         36 u16 0  38 u32 0  42 u32 offset of the local header; name; zip64 extra
 //
-// Flags are 0x0800 (names are UTF-8) and, where a descriptor follows, 0x0008. PyTorch's own reader looks
-// at few of these bytes and at no CRC. Here every byte has one value that it may have, so no flipped bit
-// goes unseen.
+// Flags are 0x0800 (names are UTF-8) and, where a descriptor follows, 0x0008. PyTorch's own reader
+// looks at few of these bytes and at no CRC. Here every byte has one value that it may have, so no
+// flipped bit goes unseen.
 #include "zip_archive.h"
 
 #include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
 
 #include "little_endian.h"
@@ -46,8 +45,7 @@ constexpr std::string_view kDeflatedFolder = "code/";
 /// One entry as the directory tells it, and the checks of its bytes in front.
 class EntryReader {
  public:
-  EntryReader(const File& file, std::string_view directory)
-      : file_(file), directory_(directory) {}
+  EntryReader(const File& file, std::string_view directory) : file_(file), directory_(directory) {}
 
   bool done() const { return directory_.empty(); }
   std::uint64_t position() const { return position_; }
@@ -249,8 +247,8 @@ std::uint32_t update_crc(std::uint32_t crc, const void* bytes, std::size_t count
 
 /// Inflates `entry` piece by piece; returns the CRC, or says why not in `problem`.
 std::uint32_t inflated_crc(const File& file, const ZipEntry& entry, std::string& problem) {
-  const auto in = std::make_unique<std::array<char, kChunk>>();
-  const auto out = std::make_unique<std::array<char, kChunk>>();
+  const auto in = std::make_unique_for_overwrite<char[]>(kChunk);
+  const auto out = std::make_unique_for_overwrite<char[]>(kChunk);
   Inflater inflater;
   z_stream& stream = inflater.stream();
   std::uint64_t taken = 0;
@@ -260,18 +258,18 @@ std::uint32_t inflated_crc(const File& file, const ZipEntry& entry, std::string&
   while (state == Z_OK) {
     if (stream.avail_in == 0 && taken < entry.packed_size) {
       const auto part = std::min<std::uint64_t>(kChunk, entry.packed_size - taken);
-      file.read(entry.data_offset + taken, in->data(), part);
+      file.read(entry.data_offset + taken, in.get(), part);
       taken += part;
-      stream.next_in = reinterpret_cast<Bytef*>(in->data());
+      stream.next_in = reinterpret_cast<Bytef*>(in.get());
       stream.avail_in = static_cast<uInt>(part);
     }
-    stream.next_out = reinterpret_cast<Bytef*>(out->data());
+    stream.next_out = reinterpret_cast<Bytef*>(out.get());
     stream.avail_out = static_cast<uInt>(kChunk);
     state = inflate(&stream, Z_NO_FLUSH);
     const std::size_t fresh = kChunk - stream.avail_out;
     made += fresh;
     if (made > entry.size) break;
-    crc = update_crc(crc, out->data(), fresh);
+    crc = update_crc(crc, out.get(), fresh);
   }
   if (state != Z_STREAM_END || made != entry.size) {
     problem = cat("expected deflated data of ", entry.size, " bytes, got ",
@@ -343,12 +341,13 @@ void ZipArchive::verify(const ZipEntry& entry) const {
     check_crc(entry, crc);
     return;
   }
-  const auto piece = std::make_unique<std::array<char, kChunk>>();
+  const auto piece =
+      std::make_unique_for_overwrite<char[]>(std::min<std::uint64_t>(kChunk, entry.size));
   std::uint32_t crc = 0;
   for (std::uint64_t at = 0; at < entry.size;) {
     const auto part = std::min<std::uint64_t>(kChunk, entry.size - at);
-    file_.read(entry.data_offset + at, piece->data(), part);
-    crc = update_crc(crc, piece->data(), part);
+    file_.read(entry.data_offset + at, piece.get(), part);
+    crc = update_crc(crc, piece.get(), part);
     at += part;
   }
   check_crc(entry, crc);

@@ -19,10 +19,11 @@ struct ZipEntry {
   bool deflated = false;
 };
 
-/// A zip as PyTorch writes it; anything else is refused. See the layout at the top of zip_archive.cpp.
+/// A zip as PyTorch writes it; anything else is refused. See the layout at the top of
+/// zip_archive.cpp.
 ///
-/// The constructor checks every byte of the structure and no byte of the entries' contents: `read` and
-/// `verify` check those. Both are const and may be called from several threads.
+/// The constructor checks every byte of the structure and no byte of the entries' contents: `read`
+/// and `verify` check those. Both are const and may be called from several threads.
 class ZipArchive {
  public:
   /// `file` must outlive the archive.
@@ -34,7 +35,8 @@ class ZipArchive {
 
   /// Reads a stored entry into `to`, which has room for `entry.size` bytes, and checks its CRC.
   void read(const ZipEntry& entry, void* to) const;
-  /// Checks an entry's CRC, and for a deflated one that it inflates to its size, without keeping it.
+  /// Checks an entry's CRC, and for a deflated one that it inflates to its size, without keeping
+  /// it.
   void verify(const ZipEntry& entry) const;
 
   [[noreturn]] void fail(const ZipEntry& entry, std::string_view what) const;

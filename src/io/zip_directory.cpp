@@ -110,6 +110,8 @@ class EndRecords {
 
 }  // namespace
 
-ZipDirectory read_zip_directory(const File& file) { return EndRecords(file).read(); }
+ZipDirectory read_zip_directory(const File& file) {
+  return EndRecords(file).read();
+}
 
 }  // namespace xattn::io

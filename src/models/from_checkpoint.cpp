@@ -41,7 +41,9 @@ std::optional<T> agreed(const char* place, const std::string& name, std::optiona
   return in_file ? in_file : given;
 }
 
-std::string integer_text(int64_t value) { return std::to_string(value); }
+std::string integer_text(int64_t value) {
+  return std::to_string(value);
+}
 
 std::string layout_text(TokenLayout layout) {
   return layout == TokenLayout::kSpatial ? "spatial" : "reinterpret";
@@ -82,7 +84,8 @@ CrossAttentionOptions cross_attention_options(const Checkpoint& checkpoint,
   return CrossAttentionOptions(weight.size(0)).num_heads(*heads);
 }
 
-SimpleUNetOptions simple_unet_options(const Checkpoint& checkpoint, std::optional<int64_t> num_heads,
+SimpleUNetOptions simple_unet_options(const Checkpoint& checkpoint,
+                                      std::optional<int64_t> num_heads,
                                       std::optional<TokenLayout> token_layout) {
   constexpr auto kPlace = "SimpleUNet";
   const auto& weight = tensor_of(checkpoint, kPlace, kDownsampleWeight);
@@ -92,8 +95,8 @@ SimpleUNetOptions simple_unet_options(const Checkpoint& checkpoint, std::optiona
       agreed<int64_t>(kPlace, "num_heads", find_integer(checkpoint, "cross_attention.num_heads"),
                       num_heads, integer_text);
   if (heads) options.num_heads(*heads);
-  const auto layout = agreed<TokenLayout>(kPlace, "token_layout", find_layout(checkpoint), token_layout,
-                                          layout_text);
+  const auto layout = agreed<TokenLayout>(kPlace, "token_layout", find_layout(checkpoint),
+                                          token_layout, layout_text);
   if (layout) options.token_layout(*layout);
   return options;
 }

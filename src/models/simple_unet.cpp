@@ -12,7 +12,9 @@ constexpr int64_t kKernel = 4, kStride = 2, kPadding = 1;
 
 }  // namespace
 
-SimpleUNetImpl::SimpleUNetImpl(const SimpleUNetOptions& options_) : options(options_) { reset(); }
+SimpleUNetImpl::SimpleUNetImpl(const SimpleUNetOptions& options_) : options(options_) {
+  reset();
+}
 
 void SimpleUNetImpl::reset() {
   const auto embed_dim = options.embed_dim();
@@ -21,11 +23,11 @@ void SimpleUNetImpl::reset() {
       "downsample", torch::nn::Conv2d(torch::nn::Conv2dOptions(kImageChannels, embed_dim, kKernel)
                                           .stride(kStride)
                                           .padding(kPadding)));
-  upsample = register_module(
-      "upsample",
-      torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(embed_dim, kImageChannels, kKernel)
-                                     .stride(kStride)
-                                     .padding(kPadding)));
+  upsample =
+      register_module("upsample", torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(
+                                                                 embed_dim, kImageChannels, kKernel)
+                                                                 .stride(kStride)
+                                                                 .padding(kPadding)));
   cross_attention = register_module(
       "cross_attention",
       CrossAttention(CrossAttentionOptions(embed_dim).num_heads(options.num_heads())));

@@ -52,7 +52,8 @@ PreparedText CrossAttentionImpl::prepare(const torch::Tensor& text_features,
                                          const std::optional<torch::Tensor>& text_mask) {
   check_input(kPlace, "text_features", text_features, {"B", "T", options.embed_dim()},
               key_proj->weight);
-  PreparedText text{split_heads(key_proj(text_features)), split_heads(value_proj(text_features)), {}};
+  PreparedText text{
+      split_heads(key_proj(text_features)), split_heads(value_proj(text_features)), {}};
   if (text_mask) {
     const auto batch = text_features.size(0), tokens = text_features.size(1);
     if (text_mask->defined() && text_mask->scalar_type() == torch::kBool) {
@@ -86,8 +87,7 @@ torch::Tensor CrossAttentionImpl::attention_weights(const torch::Tensor& image_f
 
 torch::Tensor CrossAttentionImpl::split_heads(const torch::Tensor& features) const {
   const auto heads = options.num_heads();
-  return features
-      .reshape({features.size(0), features.size(1), heads, options.embed_dim() / heads})
+  return features.reshape({features.size(0), features.size(1), heads, options.embed_dim() / heads})
       .transpose(1, 2);
 }
 

@@ -48,7 +48,7 @@ TEST(AtomicFile, HasThePermissionsOfAnyNewFile) {
   io::AtomicFile file("test", folder / "file");
   file.commit();
   umask(before);
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(stat((folder / "file").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0640u);
 }

@@ -1,4 +1,5 @@
-// Files that Python wrote, good and hostile: every value, stride, alias and attribute, every refusal.
+// Files that Python wrote, good and hostile: every value, stride, alias and attribute, every
+// refusal.
 #include <gtest/gtest.h>
 
 #include <map>

@@ -31,7 +31,8 @@ class HostilePickle : public ::testing::Test {
 };
 
 TEST_F(HostilePickle, TheWriterOfTheseTestsWritesGoodOnes) {
-  read_everything(write_bytes(folder_ / "file.pt", make_archive(program(dict_of(tensor())), {kStorage})));
+  read_everything(
+      write_bytes(folder_ / "file.pt", make_archive(program(dict_of(tensor())), {kStorage})));
 }
 
 TEST_F(HostilePickle, BrokenPrograms) {
@@ -45,11 +46,11 @@ TEST_F(HostilePickle, BrokenPrograms) {
   expect("}}", "expected one value at the end");
   expect("(}", "expected one value at the end");
   expect("\xff", "opcode 0xff is not one");
-  expect("0", "opcode 0x30 is not one");           // POP
-  expect("Fnan\n", "opcode 0x46 is not one");      // FLOAT, protocol 0
-  expect("(dicos\nsystem\n", "is not one that");   // DICT, then INST
-  expect("\x82\x01", "opcode 0x82 is not one");    // EXT1
-  expect("\x92", "opcode 0x92 is not one");        // NEWOBJ_EX
+  expect("0", "opcode 0x30 is not one");          // POP
+  expect("Fnan\n", "opcode 0x46 is not one");     // FLOAT, protocol 0
+  expect("(dicos\nsystem\n", "is not one that");  // DICT, then INST
+  expect("\x82\x01", "opcode 0x82 is not one");   // EXT1
+  expect("\x92", "opcode 0x92 is not one");       // NEWOBJ_EX
 }
 
 TEST_F(HostilePickle, StackUnderflow) {
@@ -60,7 +61,7 @@ TEST_F(HostilePickle, StackUnderflow) {
   expect("b", "empty stack");
   expect("q\1", "empty stack");
   expect("\x85", "empty stack");
-  expect("}(\x86", "empty stack");       // a tuple across a mark
+  expect("}(\x86", "empty stack");  // a tuple across a mark
   expect("}" + text("key") + "(s", "empty stack");
   expect("}(" + text("key") + "u", "a key without a value");
   expect("](" + text("key") + "u", "a key without a value");
@@ -87,15 +88,32 @@ TEST_F(HostilePickle, LengthsBeyondTheEnd) {
 
 TEST_F(HostilePickle, GlobalsThatAreNotOnTheList) {
   for (const auto& [module, name] : std::vector<std::pair<std::string, std::string>>{
-           {"os", "system"},         {"posix", "system"},         {"nt", "system"},
-           {"builtins", "eval"},     {"builtins", "exec"},        {"builtins", "getattr"},
-           {"builtins", "compile"},  {"__builtin__", "__import__"}, {"subprocess", "check_output"},
-           {"sys", "modules"},       {"importlib", "import_module"}, {"operator", "attrgetter"},
-           {"functools", "partial"}, {"pickle", "loads"},         {"torch", "load"},
-           {"torch", "hub"},         {"torch", "FloatStorage.__class__"}, {"torch", "_utils._rebuild_tensor_v2"},
-           {"torch.jit", "load"},    {"torch", "os.system"},      {"collections", "OrderedDict.fromkeys"},
-           {"", "eval"},             {"__torch__", "Model"},      {"__torch__.a", "Model"},
-           {"_codecs", "decode"},    {"numpy.core.multiarray", "_reconstruct"}}) {
+           {"os", "system"},
+           {"posix", "system"},
+           {"nt", "system"},
+           {"builtins", "eval"},
+           {"builtins", "exec"},
+           {"builtins", "getattr"},
+           {"builtins", "compile"},
+           {"__builtin__", "__import__"},
+           {"subprocess", "check_output"},
+           {"sys", "modules"},
+           {"importlib", "import_module"},
+           {"operator", "attrgetter"},
+           {"functools", "partial"},
+           {"pickle", "loads"},
+           {"torch", "load"},
+           {"torch", "hub"},
+           {"torch", "FloatStorage.__class__"},
+           {"torch", "_utils._rebuild_tensor_v2"},
+           {"torch.jit", "load"},
+           {"torch", "os.system"},
+           {"collections", "OrderedDict.fromkeys"},
+           {"", "eval"},
+           {"__torch__", "Model"},
+           {"__torch__.a", "Model"},
+           {"_codecs", "decode"},
+           {"numpy.core.multiarray", "_reconstruct"}}) {
     if (module == "torch" && name == "_utils._rebuild_tensor_v2") continue;  // the same full name
     const std::string reason = "global '" + module + "." + name + "' is not allowed";
     expect(global(module, name), reason);
@@ -136,12 +154,13 @@ TEST_F(HostilePickle, PersistentIds) {
   };
   expect_tensor(with_storage("N"), "tensor 'weight': expected a storage, got None");
   expect_tensor(with_storage("(" + text("storage") + "NNNNtQ"), "expected a storage class");
-  expect_tensor(with_storage("(" + text("storage") + global("torch", "float32") + text("0") + text("cpu") +
-                             integer(4) + "tQ"),
+  expect_tensor(with_storage("(" + text("storage") + global("torch", "float32") + text("0") +
+                             text("cpu") + integer(4) + "tQ"),
                 "expected a storage class");
   expect_tensor(with_storage(storage("FloatStorage", "1", 4)), "zip entry 'data/1', got none");
   expect_tensor(with_storage(storage("FloatStorage", "../version", 4)), "got none");
-  expect_tensor(with_storage(storage("FloatStorage", "0", 5)), "expected int 5 elements of float32");
+  expect_tensor(with_storage(storage("FloatStorage", "0", 5)),
+                "expected int 5 elements of float32");
   expect_tensor(with_storage(storage("FloatStorage", "0", 3)), "got 16 bytes");
   expect_tensor(with_storage(storage("FloatStorage", "0", -4)), "got 16 bytes");
   expect_tensor(with_storage(storage("DoubleStorage", "0", (1ll << 61) + 2)), "got 16 bytes");
@@ -163,18 +182,21 @@ TEST_F(HostilePickle, TensorsOutsideTheirStorage) {
   expect_tensor(with(&Tensor::size, "(" + integer(-2) + integer(2) + "t"), "not negative");
   expect_tensor(with(&Tensor::size, "(" + huge + huge + "t"), "overflows");
   expect_tensor(with(&Tensor::size, "(" + integer(0) + huge + "t"), "overflows");
-  expect_tensor(with(&Tensor::size, "(" + integer(2) + "t"), "expected a stride for each of 1 sizes");
+  expect_tensor(with(&Tensor::size, "(" + integer(2) + "t"),
+                "expected a stride for each of 1 sizes");
   expect_tensor(with(&Tensor::size, "N"), "size: expected a tuple");
   expect_tensor(with(&Tensor::size, "(" + text("2") + integer(2) + "t"), "size: expected ints");
   std::string many = "(";
   for (int i = 0; i < 65; ++i) many += integer(1);
   expect_tensor(with(&Tensor::size, many + "t"), "at most 64 dimensions");
   expect_tensor(with(&Tensor::stride, "(" + integer(-2) + integer(1) + "t"), "not negative");
-  expect_tensor(with(&Tensor::stride, "(" + integer(3) + integer(1) + "t"), "inside a storage of 4");
+  expect_tensor(with(&Tensor::stride, "(" + integer(3) + integer(1) + "t"),
+                "inside a storage of 4");
   expect_tensor(with(&Tensor::stride, "(" + huge + huge + "t"), "overflows");
   expect_tensor(with(&Tensor::rest, "\x89"), "6 to 7 arguments, got 5");
   const std::string rest = Tensor().rest;
-  expect_tensor(with(&Tensor::rest, rest + "}" + text("conj") + "\x88s"), "'conj' on a tensor of float32");
+  expect_tensor(with(&Tensor::rest, rest + "}" + text("conj") + "\x88s"),
+                "'conj' on a tensor of float32");
   expect_tensor(with(&Tensor::rest, rest + "}" + text("other") + "\x88s"), "'conj' or 'neg'");
   expect_tensor(with(&Tensor::rest, rest + "N"), "metadata: expected a dict");
   Tensor v3;
@@ -194,8 +216,8 @@ TEST_F(HostilePickle, ParametersOfWhatIsNoTensor) {
   std::string nested = tensor();
   for (int i = 0; i < 200; ++i) nested = parameter + nested + "\x88}\x87R";
   expect(dict_of(nested), "wrapped in more parameters");
-  expect(dict_of(global("torch._tensor", "_rebuild_from_type_v2") + "(" + global("torch", "float32") +
-                 "N)}tR"),
+  expect(dict_of(global("torch._tensor", "_rebuild_from_type_v2") + "(" +
+                 global("torch", "float32") + "N)}tR"),
          "expected a function that makes a tensor");
   expect(dict_of(global("torch._tensor", "_rebuild_from_type_v2") + "(" +
                  global("torch._utils", "_rebuild_tensor_v2") + "NN}tR"),
@@ -224,12 +246,12 @@ TEST_F(HostilePickle, Nesting) {
 
 TEST_F(HostilePickle, Bombs) {
   // "Billion laughs": 40 lists, each holding the one before twice.
-  std::string laughs = "]q\0Na"s;
+  std::string laughs = "]q\0"s;
   for (char i = 0; i < 40; ++i) {
     laughs += "](h"s + i + "h"s + i + "eq"s + static_cast<char>(i + 1);
   }
   expect("(" + laughs + "t", "holds more than 1000000 values");
-  std::string one = "N";
+  std::string one = ")";
   for (char i = 0; i < 40; ++i) one += "q"s + i + "h"s + i + "\x86";
   expect(one, "holds more than 1000000 values");
   // Lists copied by set(): twice the bytes each time.
@@ -241,17 +263,35 @@ TEST_F(HostilePickle, Bombs) {
   // Long names joined: 1 MB times 1000.
   std::string names = "}(" + text(std::string(1'000'000, 'n')) + "}(";
   for (int i = 0; i < 1000; ++i) names += text(std::to_string(i)) + "N";
-  expect(names + "uu", "names and texts take more than 16 MiB");
+  expect(names + "uu", "names, texts and shapes take more than 32 MiB");
   // Texts that are shared by the memo.
   std::string texts = "](" + text(std::string(1'000'000, 't')) + "q\0"s;
   for (int i = 0; i < 1000; ++i) texts += "h\0"s;
-  expect(texts + "e", "names and texts take more than 16 MiB");
+  expect(texts + "e", "names, texts and shapes take more than 32 MiB");
   // A memo that grows by a gigabyte a byte.
   expect("]r" + le(0xfffff, 4) + "r" + le(0xffffffff, 4), "memo: expected an index below");
   // Millions of tensors of one storage.
   std::string tensors = "](" + tensor() + "q\0"s;
   for (int i = 0; i < 150'000; ++i) tensors += "h\0"s;
   expect(tensors + "e", "more than 100000 tensors");
+  // The same with 64 dimensions each: small in the file, large in memory.
+  Tensor wide;
+  wide.size = wide.stride = "(";
+  for (int i = 0; i < 64; ++i) {
+    wide.size += "K\1";
+    wide.stride += "K\1";
+  }
+  wide.size += "t";
+  wide.stride += "t";
+  std::string wide_tensors = "](" + tensor(wide) + "q\0"s;
+  for (int i = 0; i < 90'000; ++i) wide_tensors += "h\0"s;
+  expect(wide_tensors + "e", "names, texts and shapes take more than 32 MiB");
+  const std::string long_text(50'000'000, 't');
+  expect(text(long_text), "names, texts and shapes take more than 32 MiB");
+  expect("B" + le(long_text.size(), 4) + long_text,
+         "names, texts and shapes take more than 32 MiB");
+  expect("}" + text(long_text) + "Ns", "expected names of at most 1048576 bytes");
+  expect("]" + text(long_text) + global("os", "system") + "e", "is not allowed");
   std::string values = "](";
   for (int i = 0; i < 300'000; ++i) values += "N";
   expect(values + "e", "more than 200000 plain values");

@@ -1,10 +1,14 @@
 // Zips that are wrong in ways that a flipped bit cannot make.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "io/support/pickle_writer.h"
 #include "io/support/reading.h"
 #include "io/support/temporary_folder.h"
 #include "io/support/zip_writer.h"
+#include "io/zip_archive.h"
+#include "xattn/error.h"
 
 namespace xattn::testing {
 namespace {
@@ -70,8 +74,8 @@ TEST_F(Zip, EntriesThatMustBeThere) {
 TEST_F(Zip, CompressedWeightsAndBombs) {
   expect_items(with({"data/0", kStorage, true}), "'m/data/0': is compressed");
   expect_items(with({"data.pkl", kPickle, true}), "'m/data.pkl': is compressed");
-  expect_items(with({"data/0", std::string(300u << 20, '\0'), true}), "at most 268435456 bytes inflated");
-  const std::string zeros(50u << 20, '\0');
+  expect_items(with({"data/0", "short", true, 300ll << 20}), "at most 268435456 bytes inflated");
+  const std::string zeros(20u << 20, '\0');
   expect_items(with({"data/0", zeros, true}), "is compressed");
   expect_items(with({"code/a.py", zeros, true, 1000}), "got more");
   expect_items(with({"code/a.py", "short", true, 100'000'000}), "got less or broken data");
@@ -98,6 +102,18 @@ TEST_F(Zip, NamesAndOrder) {
     flat.replace(at, 9, "m_version");
   }
   expect(flat, "inside one root folder");
+}
+
+TEST_F(Zip, ManyEntries) {
+  auto items = kGood;
+  for (int i = 0; i < 100'000; ++i) items.push_back({std::to_string(i), ""});
+  const auto path = write_bytes(folder_ / "file.pt", make_zip(items));
+  const std::size_t before = Memory::live();
+  Memory::reset_peak();
+  read_everything(path);
+  EXPECT_LE(Memory::peak() - before, std::filesystem::file_size(path) + (20u << 20));
+  items[0].data = pickles::program("N)R");
+  expect_items(items, "expected a global to call");
 }
 
 TEST_F(Zip, HolesAndOverlaps) {
@@ -139,6 +155,73 @@ TEST_F(Zip, SavesOfSizesThatAreNotThere) {
   expect_items(items, "'m/data/0': expected 1000000 bytes");
   items[2].claimed_size = 15;
   expect_items(items, "descriptor signature");
+}
+
+/// A file of more than 4 GiB, most of it a hole: `large` bytes of data/0, then version.
+class SparseZip64 : public ::testing::Test {
+ protected:
+  static constexpr std::uint64_t kLarge = (1ull << 32) + 5;
+
+  void SetUp() override {
+    using pickles::le;
+    const std::string flags = le(0x0808, 2) + le(0, 2);
+    const std::string zip64_large = le(1, 2) + le(16, 2) + le(kLarge, 8);
+    const std::string head = "PK\3\4" + le(0, 2) + flags + le(0, 16) + le(8, 2) + le(24, 2) +
+                             "m/data/0" + zip64_large + le(0, 8) + "FB" + le(0, 2);
+    const std::string sums = le(0x12345678, 4) + le(kLarge, 8) + le(kLarge, 8);
+    const std::uint64_t second = head.size() + kLarge + 4 + sums.size();
+    const std::string crc = le(0x55679ed1, 4);
+    const std::string far = le(1, 2) + le(8, 2) + le(second, 8);
+    std::string tail = "PK\7\10" + sums + "PK\3\4" + le(0, 2) + flags + le(0, 16) + le(9, 2) +
+                       le(16, 2) + "m/version" + far + "FB" + le(0, 2) + "3\nPK\7\10" + crc +
+                       le(2, 8) + le(2, 8);
+    const std::uint64_t directory = head.size() + kLarge + tail.size();
+    const std::string entries = "PK\1\2" + le(0, 4) + flags + le(0, 4) + le(0x12345678, 4) +
+                                le(~0ull, 8) + le(8, 2) + le(20, 2) + le(0, 14) + "m/data/0" +
+                                zip64_large + le(kLarge, 8) + "PK\1\2" + le(0, 4) + flags +
+                                le(0, 4) + crc + le(2, 4) + le(2, 4) + le(9, 2) + le(12, 2) +
+                                le(0, 10) + le(~0ull, 4) + "m/version" + far;
+    tail += entries + "PK\6\6" + le(44, 8) + le(0x031e, 2) + le(45, 2) + le(0, 8) + le(2, 8) +
+            le(2, 8) + le(entries.size(), 8) + le(directory, 8) + "PK\6\7" + le(0, 4) +
+            le(directory + entries.size(), 8) + le(1, 4) + "PK\5\6" + le(0, 4) + le(2, 2) +
+            le(2, 2) + le(entries.size(), 4) + le(~0ull, 4) + le(0, 2);
+    path_ = write_bytes(folder_ / "large.pt", head);
+    std::filesystem::resize_file(path_, head.size() + kLarge);
+    std::ofstream(path_, std::ios::binary | std::ios::app) << tail;
+    tail_at_ = head.size() + kLarge;
+    tail_ = tail;
+  }
+
+  TemporaryFolder folder_;
+  std::string path_;
+  std::uint64_t tail_at_ = 0;
+  std::string tail_;
+};
+
+TEST_F(SparseZip64, SizesAndOffsetsBeyondFourGiB) {
+  const io::File file("test", path_);
+  const io::ZipArchive zip(file);
+  ASSERT_EQ(zip.entries().size(), 2u);
+  EXPECT_EQ(zip.find("data/0")->size, kLarge);
+  std::string version(2, '\0');
+  zip.read(*zip.find("version"), version.data());
+  EXPECT_EQ(version, "3\n");
+}
+
+TEST_F(SparseZip64, AnyBitFlippedBehindTheDataIsRefused) {
+  for (std::size_t at = 0; at < tail_.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      write_byte_at(path_, tail_at_ + at, static_cast<char>(tail_[at] ^ (1 << bit)));
+      const auto read = [&] {
+        const io::File file("test", path_);
+        const io::ZipArchive zip(file);
+        zip.verify(*zip.find("version"));
+      };
+      // The large entry's own CRC is only known to be wrong once its 4 GiB are read.
+      EXPECT_THROW(read(), FileError) << at << ' ' << bit;
+    }
+    write_byte_at(path_, tail_at_ + at, tail_[at]);
+  }
 }
 
 TEST_F(Zip, WhatIsNoFile) {

@@ -46,9 +46,10 @@ TEST(FromCheckpoint, TakesTheHeadsOfAScriptedModuleAndOfMetadata) {
 }
 
 TEST(FromCheckpoint, NeverGuessesTheHeadsOfABareAttention) {
-  expect_value_error([] { cross_attention_options(attention_checkpoint()); },
-                     "[CrossAttention] num_heads: expected it in the file, as a scripted module has it, or "
-                     "given (xattn run: --heads), got neither");
+  expect_value_error(
+      [] { cross_attention_options(attention_checkpoint()); },
+      "[CrossAttention] num_heads: expected it in the file, as a scripted module has it, or "
+      "given (xattn run: --heads), got neither");
 }
 
 TEST(FromCheckpoint, RefusesWhatContradictsTheFile) {
@@ -71,8 +72,9 @@ TEST(FromCheckpoint, ASimpleUNetHasItsDefinitionsHeadsAndLayoutUnlessTheFileSays
   EXPECT_EQ(simple_unet_options(checkpoint).num_heads(), 4);
   EXPECT_EQ(simple_unet_options(checkpoint).token_layout(), TokenLayout::kReinterpret);
   checkpoint.attributes["token_layout"] = std::string("diagonal");
-  expect_value_error([&] { simple_unet_options(checkpoint); },
-                     "[SimpleUNet] token_layout: expected spatial or reinterpret in the file, got diagonal");
+  expect_value_error(
+      [&] { simple_unet_options(checkpoint); },
+      "[SimpleUNet] token_layout: expected spatial or reinterpret in the file, got diagonal");
 }
 
 TEST(FromCheckpoint, RefusesAFileOfSomethingElse) {

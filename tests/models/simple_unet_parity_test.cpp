@@ -15,12 +15,14 @@ TokenLayout layout_of(const GoldenCase& golden_case) {
   return golden_case.token_layout == "spatial" ? TokenLayout::kSpatial : TokenLayout::kReinterpret;
 }
 
-/// The module that a case's file describes; a traced module and a state_dict do not know their layout.
+/// The module that a case's file describes; a traced module and a state_dict do not know their
+/// layout.
 SimpleUNet load(const GoldenCase& golden_case, const std::string& file) {
   const auto checkpoint = load_checkpoint(golden_case.directory / file);
   const auto knows_layout = file == "scripted.pt" || file == "weights.safetensors";
-  const auto options = simple_unet_options(
-      checkpoint, std::nullopt, knows_layout ? std::nullopt : std::optional(layout_of(golden_case)));
+  const auto options =
+      simple_unet_options(checkpoint, std::nullopt,
+                          knows_layout ? std::nullopt : std::optional(layout_of(golden_case)));
   EXPECT_EQ(options.embed_dim(), golden_case.embed_dim);
   EXPECT_EQ(options.num_heads(), golden_case.num_heads);
   EXPECT_EQ(options.token_layout(), layout_of(golden_case));
@@ -43,9 +45,9 @@ TEST_P(SimpleUNetParity, ForwardAndBackwardArePythons) {
 
   const auto inputs = leaves_of(golden);
   const auto output = module(inputs.at("images"), inputs.at("text"));
-  EXPECT_TRUE(is_near("output", output, golden.outputs.at("output"),
-                      parity_tolerance(golden_case().dtype).output));
-  if (!golden.gradients.empty()) expect_same_gradients(*module, golden, inputs, output);
+  expect_same_output(golden_case(), "output", output, golden.outputs.at("output"));
+  if (!golden.gradients.empty())
+    expect_same_gradients(golden_case(), *module, golden, inputs, output);
 }
 
 TEST_P(SimpleUNetParity, AnotherWeightGivesAnotherOutput) {
@@ -61,7 +63,8 @@ TEST_P(SimpleUNetParity, AnotherWeightGivesAnotherOutput) {
 TEST_P(SimpleUNetParity, TheOtherLayoutGivesAnotherOutputUnlessTheLatentIsOnePixel) {
   const auto golden = load_golden(golden_case());
   const auto images = golden.inputs.at("images"), text = golden.inputs.at("text");
-  if (golden.outputs.at("output").numel() == 0 || text.size(1) == 0) return;  // all tokens are alike
+  if (golden.outputs.at("output").numel() == 0 || text.size(1) == 0)
+    return;  // all tokens are alike
   auto module = load(golden_case(), file());
   module->options.token_layout(layout_of(golden_case()) == TokenLayout::kSpatial
                                    ? TokenLayout::kReinterpret
@@ -86,9 +89,10 @@ TEST(SimpleUNetGolden, EnoughCasesAreThere) {
   XATTN_REQUIRE_GOLDEN_DATA();
   for (const std::string layout : {"spatial", "reinterpret"}) {
     const auto cases = golden_cases("SimpleUNet");
-    EXPECT_GE(std::count_if(cases.begin(), cases.end(),
-                            [&](const auto& golden_case) { return golden_case.token_layout == layout; }),
-              40);
+    EXPECT_GE(
+        std::count_if(cases.begin(), cases.end(),
+                      [&](const auto& golden_case) { return golden_case.token_layout == layout; }),
+        40);
   }
 }
 

@@ -26,7 +26,8 @@ using Shape = std::vector<int64_t>;
 TEST(SimpleUNet, GivesTheExamplesShape) {
   SimpleUNet unet(256);
   torch::NoGradGuard no_grad;
-  EXPECT_EQ(unet(torch::randn({4, 3, 64, 64}), torch::randn({4, 10, 256})).sizes(), (Shape{4, 3, 64, 64}));
+  EXPECT_EQ(unet(torch::randn({4, 3, 64, 64}), torch::randn({4, 10, 256})).sizes(),
+            (Shape{4, 3, 64, 64}));
 }
 
 TEST(SimpleUNet, RoundsOddSizesDown) {
@@ -77,8 +78,9 @@ TEST(SimpleUNet, RefusesInputsThatDoNotFit) {
                      "[SimpleUNet] images: expected [B, 3, H, W], got [2, 4, 8, 8]");
   expect_value_error(call(torch::randn({3, 8, 8}), text),
                      "[SimpleUNet] images: expected [B, 3, H, W], got [3, 8, 8]");
-  expect_value_error(call(torch::randn({2, 3, 1, 8}), text),
-                     "[SimpleUNet] images: expected [B, 3, H, W] with H and W of 2 or more, got [2, 3, 1, 8]");
+  expect_value_error(
+      call(torch::randn({2, 3, 1, 8}), text),
+      "[SimpleUNet] images: expected [B, 3, H, W] with H and W of 2 or more, got [2, 3, 1, 8]");
   expect_value_error(call(images, torch::randn({2, 5, 8})),
                      "[SimpleUNet] text: expected [B, T, 16], got [2, 5, 8]");
   expect_value_error(call(images, torch::randn({3, 5, 16})),
@@ -100,10 +102,12 @@ TEST(SimpleUNet, TakesInputsThatAreNotContiguous) {
     SimpleUNet unet(SimpleUNetOptions(8).token_layout(layout));
     const auto images = torch::randn({2, 3, 6, 10}), text = torch::randn({2, 8, 5}).transpose(1, 2);
     const auto expected = unet(images, text.contiguous());
-    EXPECT_TRUE(is_near("channels last", unet(images.contiguous(at::MemoryFormat::ChannelsLast), text),
-                        expected, 1e-6));
-    EXPECT_TRUE(is_near("transposed", unet(images.transpose(2, 3).contiguous().transpose(2, 3), text),
-                        expected, 1e-6));
+    EXPECT_TRUE(is_near("channels last",
+                        unet(images.contiguous(at::MemoryFormat::ChannelsLast), text), expected,
+                        1e-6));
+    EXPECT_TRUE(is_near("transposed",
+                        unet(images.transpose(2, 3).contiguous().transpose(2, 3), text), expected,
+                        1e-6));
   }
 }
 
@@ -164,7 +168,8 @@ TEST(SimpleUNet, GradientsAreFiniteDifferences) {
 TEST(SimpleUNet, LearnsAStepOfGradientDescent) {
   torch::manual_seed(4);
   SimpleUNet unet(8);
-  const auto images = torch::randn({2, 3, 8, 8}), text = torch::randn({2, 5, 8}), target = torch::randn({2, 3, 8, 8});
+  const auto images = torch::randn({2, 3, 8, 8}), text = torch::randn({2, 5, 8}),
+             target = torch::randn({2, 3, 8, 8});
   const auto loss = [&] { return (unet(images, text) - target).pow(2).mean(); };
   const auto before = loss();
   before.backward();

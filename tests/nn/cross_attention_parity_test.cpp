@@ -11,7 +11,8 @@
 namespace xattn::testing {
 namespace {
 
-/// The module that a case's file describes; a traced module and a state_dict do not know their heads.
+/// The module that a case's file describes; a traced module and a state_dict do not know their
+/// heads.
 CrossAttention load(const GoldenCase& golden_case, const std::string& file) {
   const auto checkpoint = load_checkpoint(golden_case.directory / file);
   const auto knows_heads = file == "scripted.pt" || file == "weights.safetensors";
@@ -45,17 +46,17 @@ TEST_P(CrossAttentionParity, ForwardAndBackwardArePythons) {
 
   const auto inputs = leaves_of(golden);
   const auto output = run(module, inputs);
-  const auto tolerance = parity_tolerance(golden_case().dtype).output;
-  EXPECT_TRUE(is_near("output", output, golden.outputs.at("output"), tolerance));
+  expect_same_output(golden_case(), "output", output, golden.outputs.at("output"));
 
   const auto weights = golden.outputs.find("attention_weights");
   if (weights != golden.outputs.end()) {
     const auto text = module->prepare(inputs.at("text_features"), inputs.at("text_mask"));
-    EXPECT_TRUE(is_near("attention_weights",
-                        module->attention_weights(inputs.at("image_features"), text), weights->second,
-                        tolerance));
+    expect_same_output(golden_case(), "attention_weights",
+                       module->attention_weights(inputs.at("image_features"), text),
+                       weights->second);
   }
-  if (!golden.gradients.empty()) expect_same_gradients(*module, golden, inputs, output);
+  if (!golden.gradients.empty())
+    expect_same_gradients(golden_case(), *module, golden, inputs, output);
 }
 
 TEST_P(CrossAttentionParity, AnotherWeightGivesAnotherOutput) {

@@ -21,7 +21,9 @@ using testing::expect_value_error;
 using testing::is_near;
 using testing::is_same;
 
-CrossAttention make_attention() { return CrossAttention(CrossAttentionOptions(16).num_heads(4)); }
+CrossAttention make_attention() {
+  return CrossAttention(CrossAttentionOptions(16).num_heads(4));
+}
 
 // --- the module ---------------------------------------------------------------------------------
 
@@ -33,7 +35,8 @@ TEST(CrossAttention, RefusesOptionsThatCannotBe) {
   const auto make = [](int64_t embed_dim, int64_t num_heads) {
     return [=] { CrossAttention(CrossAttentionOptions(embed_dim).num_heads(num_heads)); };
   };
-  expect_value_error(make(10, 8), "[CrossAttention] embed_dim: expected a multiple of num_heads = 8, got 10");
+  expect_value_error(make(10, 8),
+                     "[CrossAttention] embed_dim: expected a multiple of num_heads = 8, got 10");
   expect_value_error(make(0, 8), "[CrossAttention] embed_dim: expected 1 or more, got 0");
   expect_value_error(make(-8, 8), "[CrossAttention] embed_dim: expected 1 or more, got -8");
   expect_value_error(make(8, 0), "[CrossAttention] num_heads: expected 1 or more, got 0");
@@ -42,7 +45,10 @@ TEST(CrossAttention, RefusesOptionsThatCannotBe) {
 TEST(CrossAttention, PrintsItsOptions) {
   std::ostringstream stream;
   stream << *make_attention();
-  EXPECT_EQ(stream.str().substr(0, stream.str().find('\n')).find("xattn::CrossAttention(embed_dim=16, num_heads=4)"), 0u);
+  EXPECT_EQ(stream.str()
+                .substr(0, stream.str().find('\n'))
+                .find("xattn::CrossAttention(embed_dim=16, num_heads=4)"),
+            0u);
 }
 
 TEST(CrossAttention, ClonesDeeply) {
@@ -92,7 +98,8 @@ TEST(CrossAttention, FromEightThreadsAtOnceGivesTheSameBits) {
   for (const auto& output : outputs) EXPECT_TRUE(is_same("output", output, expected));
 }
 
-// --- preparing, masks, weights --------------------------------------------------------------------
+// --- preparing, masks, weights
+// --------------------------------------------------------------------
 
 TEST(CrossAttention, PreparedTextGivesTheSameBitsAsTheText) {
   auto attention = make_attention();
@@ -100,7 +107,8 @@ TEST(CrossAttention, PreparedTextGivesTheSameBitsAsTheText) {
   const auto prepared = attention->prepare(text);
   for (int64_t tokens : {1, 3, 64}) {
     const auto image = torch::randn({2, tokens, 16});
-    EXPECT_TRUE(is_same("output", attention->forward_prepared(image, prepared), attention(image, text)));
+    EXPECT_TRUE(
+        is_same("output", attention->forward_prepared(image, prepared), attention(image, text)));
   }
 }
 
@@ -118,7 +126,8 @@ TEST(CrossAttention, WithNoTextTokenLeftGivesTheBias) {
   const auto image = torch::randn({2, 3, 16}), text = torch::randn({2, 5, 16});
   const auto bias = attention->out_proj->bias.expand({2, 3, 16});
   const auto nothing = torch::zeros({2, 5}, torch::kBool);
-  EXPECT_TRUE(is_same("all masked", attention->forward_prepared(image, attention->prepare(text, nothing)), bias));
+  EXPECT_TRUE(is_same("all masked",
+                      attention->forward_prepared(image, attention->prepare(text, nothing)), bias));
   EXPECT_TRUE(is_same("no tokens", attention(image, text.narrow(1, 0, 0)), bias));
 }
 
@@ -133,12 +142,15 @@ TEST(CrossAttention, AttentionWeightsDoNotChangeTheOutput) {
   EXPECT_TRUE(is_same("output", attention->forward_prepared(image, text), before));
 }
 
-// --- inputs ---------------------------------------------------------------------------------------
+// --- inputs
+// ---------------------------------------------------------------------------------------
 
 TEST(CrossAttention, RefusesInputsThatDoNotFit) {
   auto attention = CrossAttention(256);
   const auto image = torch::randn({4, 9, 256}), text = torch::randn({4, 10, 256});
-  const auto call = [&](torch::Tensor i, torch::Tensor t) { return [=]() mutable { attention(i, t); }; };
+  const auto call = [&](torch::Tensor i, torch::Tensor t) {
+    return [=]() mutable { attention(i, t); };
+  };
   expect_value_error(call(image, torch::randn({4, 10, 128})),
                      "[CrossAttention] text_features: expected [B, T, 256], got [4, 10, 128]");
   expect_value_error(call(image, torch::randn({10, 256})),
@@ -147,21 +159,27 @@ TEST(CrossAttention, RefusesInputsThatDoNotFit) {
                      "[CrossAttention] image_features: expected [4, N, 256], got [4, 9, 9, 256]");
   expect_value_error(call(torch::randn({3, 9, 256}), text),
                      "[CrossAttention] image_features: expected [4, N, 256], got [3, 9, 256]");
-  expect_value_error(call(image, text.to(torch::kDouble)),
-                     "[CrossAttention] text_features: expected float32 as the weights, got float64");
+  expect_value_error(
+      call(image, text.to(torch::kDouble)),
+      "[CrossAttention] text_features: expected float32 as the weights, got float64");
   expect_value_error(call(image.to(torch::kLong), text),
                      "[CrossAttention] image_features: expected float32 as the weights, got int64");
-  expect_value_error(call(image.to(torch::kMeta), text),
-                     "[CrossAttention] image_features: expected a tensor on cpu as the weights, got meta");
-  expect_value_error(call({}, text),
-                     "[CrossAttention] image_features: expected [4, N, 256], got an undefined tensor");
-  const auto prepare = [&](torch::Tensor mask) { return [=]() mutable { attention->prepare(text, mask); }; };
+  expect_value_error(
+      call(image.to(torch::kMeta), text),
+      "[CrossAttention] image_features: expected a tensor on cpu as the weights, got meta");
+  expect_value_error(
+      call({}, text),
+      "[CrossAttention] image_features: expected [4, N, 256], got an undefined tensor");
+  const auto prepare = [&](torch::Tensor mask) {
+    return [=]() mutable { attention->prepare(text, mask); };
+  };
   expect_value_error(prepare(torch::ones({4, 9}, torch::kBool)),
                      "[CrossAttention] text_mask: expected [4, 10], got [4, 9]");
   expect_value_error(prepare(torch::ones({4, 10}, torch::kLong)),
                      "[CrossAttention] text_mask: expected float32 as the weights, got int64");
-  expect_value_error([&] { attention->forward_prepared(image, {}); },
-                     "[CrossAttention] text (prepared): expected [B, 8, T, 32], got an undefined tensor");
+  expect_value_error(
+      [&] { attention->forward_prepared(image, {}); },
+      "[CrossAttention] text (prepared): expected [B, 8, T, 32], got an undefined tensor");
 }
 
 TEST(CrossAttention, TakesEmptyInputs) {
@@ -195,21 +213,25 @@ TEST_P(CrossAttentionDtype, KeepsItsDtypeAndComesNearToDouble) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cpu, CrossAttentionDtype,
-                         ::testing::Values(torch::kFloat, torch::kDouble, torch::kHalf, torch::kBFloat16),
+                         ::testing::Values(torch::kFloat, torch::kDouble, torch::kHalf,
+                                           torch::kBFloat16),
                          [](const auto& info) { return std::string(toString(info.param)); });
 
-// --- gradients and devices ------------------------------------------------------------------------
+// --- gradients and devices
+// ------------------------------------------------------------------------
 
 TEST(CrossAttention, GradientsAreFiniteDifferences) {
   torch::manual_seed(2);
   auto attention = make_attention();
   attention->to(torch::kDouble);
-  auto image = torch::randn({2, 3, 16}, torch::kDouble), text = torch::randn({2, 5, 16}, torch::kDouble);
+  auto image = torch::randn({2, 3, 16}, torch::kDouble),
+       text = torch::randn({2, 5, 16}, torch::kDouble);
   auto mask = torch::randn({2, 5}, torch::kDouble);
   auto variables = state_dict(*attention).values();
   variables.insert(variables.end(), {image, text, mask});
   testing::expect_finite_differences(
-      [&] { return attention->forward_prepared(image, attention->prepare(text, mask)); }, variables);
+      [&] { return attention->forward_prepared(image, attention->prepare(text, mask)); },
+      variables);
 }
 
 TEST(CrossAttention, RunsOnCuda) {

@@ -19,8 +19,8 @@ TEST(AttentionWeights, AreTheSoftmaxOfScoresOverTheDivisor) {
   const auto key = torch::tensor({{2.0, 0.0}, {0.0, 5.0}}, torch::kDouble);
   const auto weights = attention_weights(query, key, 2.0);
   const auto e = std::exp(1.0);  // scores 1 and 0
-  EXPECT_TRUE(testing::is_near(
-      "weights", weights, torch::tensor({{e / (e + 1), 1 / (e + 1)}}, torch::kDouble), 1e-15));
+  EXPECT_TRUE(testing::is_near("weights", weights,
+                               torch::tensor({{e / (e + 1), 1 / (e + 1)}}, torch::kDouble), 1e-15));
 }
 
 TEST(AttentionWeights, SumToOneWhereAKeyIsLeftAndToZeroWhereNoneIs) {

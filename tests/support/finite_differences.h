@@ -37,7 +37,8 @@ inline void expect_finite_differences(const std::function<torch::Tensor()>& func
       const auto below = value();
       flat[at] = original;
       const auto expected = (above - below) / (2 * kStep);
-      EXPECT_NEAR(gradient[at].item<double>(), expected, kTolerance * std::max(1.0, std::abs(expected)))
+      EXPECT_NEAR(gradient[at].item<double>(), expected,
+                  kTolerance * std::max(1.0, std::abs(expected)))
           << "variable " << i << ", element " << at;
     }
   }

@@ -22,7 +22,8 @@ at::ScalarType dtype_of(const std::string& name) {
 
 std::filesystem::path golden_folder() {
   const auto* folder = std::getenv("XATTN_GOLDEN_DIR");
-  if (folder && std::filesystem::exists(std::filesystem::path(folder) / "manifest.json")) return folder;
+  if (folder && std::filesystem::exists(std::filesystem::path(folder) / "manifest.json"))
+    return folder;
   if (std::getenv("CI")) throw std::runtime_error("CI without golden data (XATTN_GOLDEN_DIR)");
   return {};
 }
@@ -55,8 +56,12 @@ Golden load_golden(const GoldenCase& golden_case) {
   return golden;
 }
 
-std::string case_name(const GoldenCase& golden_case) { return golden_case.name; }
+std::string case_name(const GoldenCase& golden_case) {
+  return golden_case.name;
+}
 
-void PrintTo(const GoldenCase& golden_case, std::ostream* stream) { *stream << golden_case.name; }
+void PrintTo(const GoldenCase& golden_case, std::ostream* stream) {
+  *stream << golden_case.name;
+}
 
 }  // namespace xattn::testing

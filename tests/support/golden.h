@@ -50,7 +50,7 @@ void PrintTo(const GoldenCase& golden_case, std::ostream* stream);
 }  // namespace xattn::testing
 
 /// Skips a test, visibly, where Python could not make the golden data.
-#define XATTN_REQUIRE_GOLDEN_DATA()                                                  \
-  if (xattn::testing::golden_folder().empty()) {                                     \
+#define XATTN_REQUIRE_GOLDEN_DATA()                                                   \
+  if (xattn::testing::golden_folder().empty()) {                                      \
     GTEST_SKIP() << "no golden data: they are made by a Python with torch installed"; \
   }

@@ -11,6 +11,7 @@
 
 #include "support/golden.h"
 #include "support/parity.h"
+#include "support/worst_errors.h"
 #include "xattn/io/state_dict.h"
 
 namespace xattn::testing {
@@ -29,15 +30,27 @@ inline std::string case_and_file_name(const ::testing::TestParamInfo<CaseAndFile
 inline void expect_same_parameters(const torch::nn::Module& module, const StateDict& expected) {
   const auto actual = state_dict(module);
   ASSERT_EQ(actual.keys(), expected.keys()) << "keys and their order must be Python's";
-  for (const auto& item : expected) EXPECT_TRUE(is_same(item.key(), actual[item.key()], item.value()));
+  for (const auto& item : expected)
+    EXPECT_TRUE(is_same(item.key(), actual[item.key()], item.value()));
 }
 
-/// Compares the gradients of `output` with Python's: of every parameter and of every input but the mask.
-inline void expect_same_gradients(const torch::nn::Module& module, const Golden& golden,
+/// Compares an output with Python's.
+inline void expect_same_output(const GoldenCase& golden_case, const std::string& name,
+                               const at::Tensor& actual, const at::Tensor& expected) {
+  ASSERT_TRUE(is_near(name, actual, expected, parity_tolerance(golden_case.dtype).output));
+  WorstErrors::record(golden_case.module + " output " + std::string(toString(golden_case.dtype)),
+                      difference(actual, expected).relative());
+}
+
+/// Compares the gradients of `output` with Python's: of every parameter and of every input but the
+/// mask.
+inline void expect_same_gradients(const GoldenCase& golden_case, const torch::nn::Module& module,
+                                  const Golden& golden,
                                   const std::map<std::string, at::Tensor>& inputs,
                                   const at::Tensor& output) {
   output.backward(golden.inputs.at("grad_output"));
-  // A gradient that is zero but for rounding (key_proj.bias's always is) is measured against the others.
+  // A gradient that is zero but for rounding (key_proj.bias's always is) is measured against the
+  // others.
   double largest = 0;
   for (const auto& [name, gradient] : golden.gradients) {
     largest = std::max(largest, difference(gradient, gradient).scale);
@@ -47,8 +60,14 @@ inline void expect_same_gradients(const torch::nn::Module& module, const Golden&
     const auto& expected = golden.gradients.at(name);
     if (!actual.defined()) actual = at::zeros_like(expected);
     const auto found = difference(actual, expected);
-    EXPECT_LE(found.max_abs, tolerance * std::max(found.scale, 1e-2 * largest))
+    const auto scale = std::max(found.scale, 1e-2 * largest);
+    EXPECT_LE(found.max_abs, tolerance * scale)
         << "gradient of " << name << " at element " << found.index;
+    if (found.max_abs > 0) {
+      WorstErrors::record(
+          golden_case.module + " gradient " + std::string(toString(golden_case.dtype)),
+          found.max_abs / scale);
+    }
   };
   size_t compared = 0;
   for (const auto& item : module.named_parameters()) {

@@ -9,8 +9,8 @@
 
 namespace xattn::testing {
 
-/// Succeeds where `actual` is `expected` within `tolerance` of its scale; a failure says how far, where
-/// and for which key.
+/// Succeeds where `actual` is `expected` within `tolerance` of its scale; a failure says how far,
+/// where and for which key.
 inline ::testing::AssertionResult is_near(const std::string& key, const at::Tensor& actual,
                                           const at::Tensor& expected, double tolerance) {
   if (!actual.defined()) return ::testing::AssertionFailure() << key << ": undefined";

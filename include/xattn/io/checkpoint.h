@@ -11,7 +11,8 @@ namespace xattn {
 /// The tensors and values of a file.
 struct Checkpoint {
   CheckpointFormat format;
-  /// By dotted name, in the file's order, on the CPU. Tensors that share memory in the file share it here.
+  /// By dotted name, in the file's order, on the CPU. Tensors that share memory in the file share
+  /// it here.
   StateDict tensors;
   /// The values that are no tensors, by dotted name: attributes of scripted modules (`num_heads`,
   /// `cross_attention.embed_dim`), the rest of a saved dict, the metadata of safetensors (strings).

@@ -43,8 +43,8 @@ struct CheckpointInfo {
   std::map<std::string, Attribute> attributes;
 };
 
-/// Reads what is in a checkpoint. The structure is checked as by `load_checkpoint`, the tensors' data is
-/// not read.
+/// Reads what is in a checkpoint. The structure is checked as by `load_checkpoint`, the tensors'
+/// data is not read.
 ///
 /// Throws: `FileError`.
 CheckpointInfo inspect_checkpoint(const std::string& path);

@@ -19,7 +19,8 @@ namespace xattn {
 enum class TokenLayout {
   /// `flatten(2).transpose(1, 2)`: token i is pixel i. What the model means.
   kSpatial,
-  /// `view(B, -1, C)`: re-reads the memory, so that a token is not a pixel. The reference to the letter,
+  /// `view(B, -1, C)`: re-reads the memory, so that a token is not a pixel. The reference to the
+  /// letter,
   /// for weights that were trained that way.
   kReinterpret,
 };
@@ -42,9 +43,8 @@ struct SimpleUNetOptions {
 /// Shapes: images `[B, 3, H, W]` with H, W ≥ 2, text `[B, T, E]`; returns `[B, 3, 2⌊H/2⌋, 2⌊W/2⌋]`.
 /// Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
 /// Units: pixel values have no fixed range; the module is linear around the attention.
-/// Throws: `ValueError` for options that `CrossAttention` refuses, and for inputs of another shape, dtype
-/// or device.
-/// Reference: `SimpleUNet` in python/xattn_reference.py.
+/// Throws: `ValueError` for options that `CrossAttention` refuses, and for inputs of another shape,
+/// dtype or device. Reference: `SimpleUNet` in python/xattn_reference.py.
 class SimpleUNetImpl : public torch::nn::Cloneable<SimpleUNetImpl> {
  public:
   explicit SimpleUNetImpl(int64_t embed_dim) : SimpleUNetImpl(SimpleUNetOptions(embed_dim)) {}

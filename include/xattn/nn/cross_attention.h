@@ -13,7 +13,8 @@ namespace xattn {
 
 /// Options of `CrossAttention`.
 struct CrossAttentionOptions {
-  CrossAttentionOptions(int64_t embed_dim) : embed_dim_(embed_dim) {}  // NOLINT: as LibTorch's options
+  CrossAttentionOptions(int64_t embed_dim)
+      : embed_dim_(embed_dim) {}  // NOLINT: as LibTorch's options
 
   /// Width E of the image and the text features; a multiple of `num_heads`.
   TORCH_ARG(int64_t, embed_dim);
@@ -21,7 +22,8 @@ struct CrossAttentionOptions {
   TORCH_ARG(int64_t, num_heads) = 8;
 };
 
-/// The keys and values of one text, made by `CrossAttentionImpl::prepare` and used any number of times.
+/// The keys and values of one text, made by `CrossAttentionImpl::prepare` and used any number of
+/// times.
 ///
 /// It belongs to the weights that it was made with: prepare again after they change.
 struct PreparedText {
@@ -33,19 +35,19 @@ struct PreparedText {
   std::optional<torch::Tensor> mask;
 };
 
-/// Lets every image token look at every text token: queries from the image, keys and values from the text.
+/// Lets every image token look at every text token: queries from the image, keys and values from
+/// the text.
 ///
 /// out = softmax(q kᵀ / √embed_dim) v, per head, heads merged, through `out_proj`;
 /// q = query_proj(image), k = key_proj(text), v = value_proj(text).
-/// The divisor is the root of the whole width, not of the head's: the reference's quirk, which weights
-/// trained with it need.
+/// The divisor is the root of the whole width, not of the head's: the reference's quirk, which
+/// weights trained with it need.
 ///
-/// Shapes: image_features `[B, N, E]`, text_features `[B, T, E]`; returns `[B, N, E]`. B, N and T may be 0;
-/// where no text token takes part, the output is `out_proj`'s bias.
-/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
-/// Throws: `ValueError` for embed_dim or num_heads below 1 or not divisible, and for inputs of another
-/// shape, dtype or device.
-/// Reference: `CrossAttention` in python/xattn_reference.py.
+/// Shapes: image_features `[B, N, E]`, text_features `[B, T, E]`; returns `[B, N, E]`. B, N and T
+/// may be 0; where no text token takes part, the output is `out_proj`'s bias. Dtype and device: any
+/// floating-point dtype and any device, the same for inputs and weights. Throws: `ValueError` for
+/// embed_dim or num_heads below 1 or not divisible, and for inputs of another shape, dtype or
+/// device. Reference: `CrossAttention` in python/xattn_reference.py.
 class CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
  public:
   explicit CrossAttentionImpl(int64_t embed_dim)
@@ -59,8 +61,8 @@ class CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
 
   torch::Tensor forward(const torch::Tensor& image_features, const torch::Tensor& text_features);
 
-  /// Computes what depends on the text alone. `text_mask` `[B, T]` is boolean (true: the token takes part)
-  /// or of the weights' dtype (added to the scores).
+  /// Computes what depends on the text alone. `text_mask` `[B, T]` is boolean (true: the token
+  /// takes part) or of the weights' dtype (added to the scores).
   PreparedText prepare(const torch::Tensor& text_features,
                        const std::optional<torch::Tensor>& text_mask = std::nullopt);
 

@@ -10,7 +10,7 @@ namespace xattn::testing::pickles {
 
 inline std::string le(std::uint64_t value, int bytes) {
   std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>((value >> (8 * i)) & 0xff);
+  for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value & 0xff);
   return text;
 }
 
@@ -31,7 +31,8 @@ inline std::string global(std::string_view module, std::string_view name) {
 }
 
 inline std::string storage(std::string_view type, std::string_view key, std::int64_t count) {
-  return "(" + text("storage") + global("torch", type) + text(key) + text("cpu") + integer(count) + "tQ";
+  return "(" + text("storage") + global("torch", type) + text(key) + text("cpu") + integer(count) +
+         "tQ";
 }
 
 struct Tensor {

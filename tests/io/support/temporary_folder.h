@@ -31,8 +31,9 @@ void write_byte_at(const std::string& path, std::uint64_t at, char byte);
 /// The folder of python/golden/files.py's files, or empty where there is none (an error under CI).
 std::filesystem::path golden_files();
 
-/// The names of the files in a folder of `golden_files()` whose description ends in `suffix`, without it;
-/// one empty name where there is no golden data, so that a test parameterised by it can skip visibly.
+/// The names of the files in a folder of `golden_files()` whose description ends in `suffix`,
+/// without it; one empty name where there is no golden data, so that a test parameterised by it can
+/// skip visibly.
 std::vector<std::string> golden_names(std::string_view folder, std::string_view suffix);
 
 }  // namespace xattn::testing

@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 
@@ -10,7 +11,7 @@ namespace {
 
 std::string le(std::uint64_t value, int bytes) {
   std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>((value >> (8 * i)) & 0xff);
+  for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value & 0xff);
   return text;
 }
 
@@ -45,12 +46,12 @@ std::string make_zip(const std::vector<ZipItem>& items) {
     const std::string needed = le(item.deflate ? 20 : 0, 2);
     const std::string kind = le(size > 0 ? 0x0808 : 0x0800, 2) + le(item.deflate ? 8 : 0, 2);
     const std::size_t padding = (64 - (zip.size() + 30 + name.size() + 4) % 64) % 64;
-    zip += "PK\3\4" + needed + kind + le(0, 16) + le(name.size(), 2) + le(padding + 4, 2) + name + "FB" +
-           le(padding, 2) + std::string(padding, 'Z') + packed;
+    zip += "PK\3\4" + needed + kind + le(0, 16) + le(name.size(), 2) + le(padding + 4, 2) + name +
+           "FB" + le(padding, 2) + std::string(padding, 'Z') + packed;
     const std::string sums = le(crc, 4) + le(packed_size, 4) + le(size, 4);
     if (size > 0) zip += "PK\7\10" + sums;
-    directory += "PK\1\2" + le(0, 2) + needed + kind + le(0, 4) + sums + le(name.size(), 2) + le(0, 12) +
-                 le(offset, 4) + name;
+    directory += "PK\1\2" + le(0, 2) + needed + kind + le(0, 4) + sums + le(name.size(), 2) +
+                 le(0, 12) + le(offset, 4) + name;
   }
   const std::uint64_t at = zip.size();
   const std::uint64_t end = at + directory.size();
@@ -58,8 +59,9 @@ std::string make_zip(const std::vector<ZipItem>& items) {
   zip += "PK\6\6" + le(44, 8) + le(0x031e, 2) + le(45, 2) + le(0, 8) + le(items.size(), 8) +
          le(items.size(), 8) + le(directory.size(), 8) + le(at, 8);
   zip += "PK\6\7" + le(0, 4) + le(end, 8) + le(1, 4);
-  zip += "PK\5\6" + le(0, 4) + le(items.size(), 2) + le(items.size(), 2) + le(directory.size(), 4) +
-         le(at, 4) + le(0, 2);
+  zip += "PK\5\6" + le(0, 4) + le(std::min<std::size_t>(items.size(), 0xffff), 2) +
+         le(std::min<std::size_t>(items.size(), 0xffff), 2) + le(directory.size(), 4) + le(at, 4) +
+         le(0, 2);
   return zip;
 }
 

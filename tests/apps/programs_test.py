@@ -1,0 +1,258 @@
+"""xattn-demo and xattn as scripts use them: exit codes, output, files."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+from xattn_export import load_safetensors, save_safetensors  # noqa: E402
+
+BIN = Path(os.environ["XATTN_BIN_DIR"])
+FILES = Path(os.environ["XATTN_GOLDEN_DIR"]) / "cli"
+MODELS = ("cross_attention", "simple_unet_spatial", "simple_unet_reinterpret")
+FORMATS = ("scripted.pt", "traced.pt", "state_dict.pt", "safetensors")
+
+
+def call(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [BIN / str(arguments[0]), *map(str, arguments[1:])]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+
+
+class ProgramTest(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def succeed(self, *arguments: object) -> str:
+        result = call(*arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def fail_with(self, code: int, *arguments: object) -> str:
+        """Runs a command that must fail with one line on stderr and nothing on stdout."""
+        result = call(*arguments)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+        self.assertTrue(result.stderr.startswith(f"{arguments[0]}: "), result.stderr)
+        return result.stderr
+
+
+class Demo(ProgramTest):
+    def test_runs_the_published_example(self) -> None:
+        out = self.succeed("xattn-demo", "--device", "cpu")
+        self.assertIn("[4, 3, 64, 64]", out)
+        self.assertEqual(out.count("as expected"), 2)
+
+    def test_auto_names_the_device(self) -> None:
+        self.assertRegex(self.succeed("xattn-demo"), r"on (cpu|cuda:0) \(chosen by auto\)")
+
+    def test_takes_sizes(self) -> None:
+        sizes = ("--embed-dim", 16, "--batch", 2, "--image-size", 9, "--tokens", 3)
+        self.assertIn("[2, 3, 8, 8]", self.succeed("xattn-demo", *sizes))
+
+    def test_loads_exports(self) -> None:
+        for name in ("simple_unet_spatial.scripted.pt", "cross_attention.safetensors"):
+            self.assertIn(name, self.succeed("xattn-demo", "--weights", FILES / name))
+
+    def test_refuses_bad_usage(self) -> None:
+        for bad in (
+            ("--device", "gpu"),
+            ("--device", "cuda:"),
+            ("--device", "cuda:-1"),
+            ("--device", "cuda:1x"),
+            ("--batch", 0),
+            ("--batch", "many"),
+            ("--image-size", 1),
+            ("--embed-dim", 12),
+            ("--embed-dim", -8),
+            ("--nothing",),
+            ("--weights", "x", "--embed-dim", 8),
+        ):
+            with self.subTest(bad=bad):
+                self.fail_with(2, "xattn-demo", *bad)
+
+    def test_refuses_a_gpu_that_is_not_there(self) -> None:
+        self.fail_with(4, "xattn-demo", "--device", "cuda:99")
+        if not torch.cuda.is_available():
+            self.assertIn("not available", self.fail_with(4, "xattn-demo", "--device", "cuda"))
+
+    def test_refuses_bad_files(self) -> None:
+        self.assertIn("/no/such", self.fail_with(3, "xattn-demo", "--weights", "/no/such"))
+        self.fail_with(3, "xattn-demo", "--weights", self.folder)
+
+    def test_says_version_and_help(self) -> None:
+        self.assertRegex(self.succeed("xattn-demo", "--version"), r"^\d+\.\d+\.\d+\n$")
+        self.assertIn("--weights", self.succeed("xattn-demo", "--help"))
+
+
+class Inspect(ProgramTest):
+    def test_lists_what_python_lists(self) -> None:
+        for model in MODELS:
+            state = torch.load(FILES / f"{model}.state_dict.pt", weights_only=True)
+            for suffix in FORMATS:
+                with self.subTest(model=model, suffix=suffix):
+                    out = self.succeed("xattn", "inspect", FILES / f"{model}.{suffix}", "--json")
+                    listed = {t["name"]: t for t in json.loads(out)["tensors"]}
+                    self.assertEqual(set(listed), set(state))
+                    for key, tensor in state.items():
+                        self.assertEqual(listed[key]["shape"], list(tensor.shape))
+                        self.assertEqual(listed[key]["dtype"], "float32")
+
+    def test_shows_attributes(self) -> None:
+        out = self.succeed("xattn", "inspect", FILES / "cross_attention.scripted.pt")
+        self.assertRegex(out, r"num_heads +4\n")
+        out = self.succeed("xattn", "inspect", FILES / "cross_attention.scripted.pt", "--json")
+        self.assertEqual(json.loads(out)["attributes"]["num_heads"], 4)
+        self.assertIs(json.loads(out)["attributes"]["training"], False)
+
+    def test_refuses_what_is_no_checkpoint(self) -> None:
+        text = self.folder / "notes.txt"
+        text.write_text("no weights here\n")
+        self.assertIn(str(text), self.fail_with(3, "xattn", "inspect", text))
+        self.fail_with(3, "xattn", "inspect", self.folder / "missing")
+        self.fail_with(2, "xattn", "inspect")
+        self.fail_with(2, "xattn")
+        self.fail_with(2, "xattn", "frobnicate")
+
+
+class Convert(ProgramTest):
+    def test_keeps_tensors_and_attributes(self) -> None:
+        for model in MODELS:
+            state = torch.load(FILES / f"{model}.state_dict.pt", weights_only=True)
+            for suffix in FORMATS:
+                with self.subTest(model=model, suffix=suffix):
+                    out = self.folder / "out.safetensors"
+                    self.succeed("xattn", "convert", FILES / f"{model}.{suffix}", out)
+                    tensors, metadata = load_safetensors(out)
+                    self.assertEqual(set(tensors), set(state))
+                    for key, tensor in state.items():
+                        self.assertTrue(torch.equal(tensors[key], tensor), key)
+                    if suffix == "scripted.pt" and model == "cross_attention":
+                        self.assertEqual(metadata["num_heads"], "4")
+
+    def test_leaves_nothing_behind_when_it_fails(self) -> None:
+        out = self.folder / "out.safetensors"
+        self.fail_with(3, "xattn", "convert", self.folder / "missing", out)
+        self.fail_with(3, "xattn", "convert", FILES / "cross_attention.safetensors", "/no/such/out")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+
+class Run(ProgramTest):
+    def run_model(self, model: str, suffix: str, *options: object) -> torch.Tensor:
+        out = self.folder / "out.safetensors"
+        self.succeed(
+            "xattn", "run", FILES / f"{model}.{suffix}", "--output", out,
+            "--input", FILES / f"{model}.input.safetensors", *options,
+        )  # fmt: skip
+        tensors, _ = load_safetensors(out)
+        self.assertEqual(list(tensors), ["output"])
+        return tensors["output"]
+
+    def test_gives_pythons_numbers(self) -> None:
+        for model in MODELS:
+            expected = load_safetensors(FILES / f"{model}.expected.safetensors")[0]["output"]
+            for suffix in FORMATS:
+                unknown = suffix in ("traced.pt", "state_dict.pt")
+                options: tuple[object, ...] = ()
+                if unknown and model == "cross_attention":
+                    options = ("--heads", 4)
+                if unknown and model != "cross_attention":
+                    options = ("--token-layout", model.removeprefix("simple_unet_"))
+                with self.subTest(model=model, suffix=suffix):
+                    output = self.run_model(model, suffix, *options)
+                    error = (output - expected).abs().max() / expected.abs().max()
+                    self.assertLessEqual(error, 2e-6)
+
+    def test_the_other_layout_gives_other_numbers(self) -> None:
+        expected = load_safetensors(FILES / "simple_unet_spatial.expected.safetensors")[0]["output"]
+        output = self.run_model("simple_unet_spatial", "traced.pt", "--token-layout", "reinterpret")
+        self.assertGreater((output - expected).abs().max() / expected.abs().max(), 1e-3)
+
+    def test_takes_a_text_mask(self) -> None:
+        tensors, _ = load_safetensors(FILES / "cross_attention.input.safetensors")
+        text = tensors["text_features"]
+        tensors["text_mask"] = torch.zeros(text.shape[:2], dtype=torch.bool)
+        masked, out = self.folder / "masked.safetensors", self.folder / "out.safetensors"
+        save_safetensors(tensors, masked)
+        model = FILES / "cross_attention.safetensors"
+        self.succeed("xattn", "run", model, "--input", masked, "--output", out)
+        bias = load_safetensors(model)[0]["out_proj.bias"]
+        self.assertTrue(torch.equal(load_safetensors(out)[0]["output"], bias.expand_as(tensors["image_features"])))
+
+    def test_refuses_what_it_cannot_run(self) -> None:
+        attention = FILES / "cross_attention.traced.pt"
+        good, other = FILES / "cross_attention.input.safetensors", FILES / "simple_unet_spatial.input.safetensors"
+        out = self.folder / "out.safetensors"
+
+        def refused(code: int, model: Path, given: Path, *options: object) -> str:
+            return self.fail_with(code, "xattn", "run", model, "--input", given, "--output", out, *options)
+
+        self.assertIn("--heads", refused(3, attention, good))
+        self.assertIn("image_features, text_features", refused(3, attention, other, "--heads", 4))
+        self.assertIn("multiple", refused(3, attention, good, "--heads", 7))
+        self.assertIn("token_layout", refused(3, attention, good, "--heads", 4, "--token-layout", "spatial"))
+        self.assertIn("4 as in the file", refused(3, FILES / "cross_attention.scripted.pt", good, "--heads", 8))
+        self.assertIn("neither", refused(3, good, good))
+        refused(2, attention, good, "--heads", 0)
+        refused(2, attention, good, "--token-layout", "diagonal")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+
+class Verify(ProgramTest):
+    def verify(self, code: int, file: Path) -> dict[str, object]:
+        result = call("xattn", "verify", file, "--json")
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertIn("executes the program", result.stderr)
+        return json.loads(result.stdout)
+
+    def test_finds_the_reading_that_matches(self) -> None:
+        for export in ("scripted.pt", "traced.pt"):
+            with self.subTest(export=export):
+                self.assertEqual(self.verify(0, FILES / f"cross_attention.{export}")["matches"], ["4 heads"])
+                for layout in ("spatial", "reinterpret"):
+                    found = self.verify(0, FILES / f"simple_unet_{layout}.{export}")
+                    self.assertEqual(found["matches"], [layout])
+
+    def test_says_what_the_published_reference_cannot_run(self) -> None:
+        found = self.verify(0, FILES / "simple_unet_published.scripted.pt")
+        self.assertEqual(found["matches"], ["spatial", "reinterpret"])
+        problems = [trial.get("problem", "") for trial in found["trials"]]
+        self.assertEqual([bool(p) for p in problems], [False, False, False, True, True, True])
+        self.assertIn("shape", problems[-1])
+        out = self.succeed("xattn", "verify", FILES / "simple_unet_published.scripted.pt")
+        self.assertIn("the script itself cannot run 3 of 6 shapes", out)
+
+    def test_finds_a_mismatch(self) -> None:
+        sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+        from xattn_reference import CrossAttention
+
+        module = CrossAttention(16, 4)
+        module.embed_dim, module.num_heads = 16, 4
+
+        class Doubled(CrossAttention):
+            def forward(self, image_features: torch.Tensor, text_features: torch.Tensor) -> torch.Tensor:
+                return 2.0 * super().forward(image_features, text_features)
+
+        doubled = Doubled(16, 4).eval()
+        example = (torch.randn(1, 2, 16), torch.randn(1, 3, 16))
+        file = self.folder / "doubled.pt"
+        torch.jit.trace(doubled, example).save(file)
+        self.assertEqual(self.verify(1, file)["matches"], [])
+        self.assertIn("MISMATCH", call("xattn", "verify", file).stdout)
+
+    def test_refuses_what_has_no_program(self) -> None:
+        self.fail_with(3, "xattn", "verify", FILES / "cross_attention.safetensors")
+        self.fail_with(3, "xattn", "verify", FILES / "cross_attention.state_dict.pt")
+        self.fail_with(3, "xattn", "verify", self.folder)
+
+
+if __name__ == "__main__":
+    unittest.main()
