@@ -1,4 +1,4 @@
-# Installs the library with a CMake package and a pkg-config file.
+# Installs the library with a CMake package and a pkg-config file, both of which may be moved.
 include(CMakePackageConfigHelpers)
 
 set(xattn_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/xattn")

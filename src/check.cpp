@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "io/scalar_type.h"
+#include "io/text.h"
 #include "xattn/error.h"
 
 namespace xattn {
@@ -33,28 +35,12 @@ void throw_value_error(std::string_view place, std::string_view name, std::strin
 }
 
 std::string shape_text(at::IntArrayRef sizes) {
-  return fmt::format("[{}]", fmt::join(sizes, ", "));
+  return io::shape_text(sizes);
 }
 
 std::string dtype_text(at::ScalarType dtype) {
-  switch (dtype) {
-    case at::kFloat:
-      return "float32";
-    case at::kDouble:
-      return "float64";
-    case at::kHalf:
-      return "float16";
-    case at::kBFloat16:
-      return "bfloat16";
-    case at::kInt:
-      return "int32";
-    case at::kLong:
-      return "int64";
-    case at::kBool:
-      return "bool";
-    default:
-      return c10::toString(dtype);
-  }
+  const auto known = io::to_dtype(dtype);
+  return std::string(known ? io::name(*known) : c10::toString(dtype));
 }
 
 void check_shape(std::string_view place, std::string_view name, const at::Tensor& tensor,

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "support/device.h"
+#include "support/module_file.h"
 #include "support/program.h"
 
 namespace {
@@ -43,7 +44,7 @@ int run(DemoOptions options) {
   xattn::SimpleUNet unet(nullptr);
   std::string weights = "drawn with seed 0";
   if (!options.weights.empty()) {
-    const auto checkpoint = xattn::load_checkpoint(options.weights);
+    const auto checkpoint = xattn::apps::load_module_file(options.weights);
     if (xattn::holds_simple_unet(checkpoint)) {
       unet = xattn::SimpleUNet(xattn::simple_unet_options(checkpoint));
       xattn::load_state_dict(*unet, checkpoint.tensors);
@@ -100,10 +101,10 @@ int main(int argc, char** argv) {
           ->check([](const std::string& text) {
             return std::stoll(text) % 8 == 0 ? "" : "must be a multiple of the 8 heads";
           });
-  app.add_option("--batch", options.batch, "images at once")->check(CLI::PositiveNumber);
+  app.add_option("--batch", options.batch, "images at once")->check(CLI::Range(1, 65536));
   app.add_option("--image-size", options.image_size, "height and width")
       ->check(CLI::Range(2, 65536));
-  app.add_option("--tokens", options.tokens, "text tokens")->check(CLI::PositiveNumber);
+  app.add_option("--tokens", options.tokens, "text tokens")->check(CLI::Range(1, 65536));
   app.add_option("--weights", options.weights, "a module exported from Python, with its own width")
       ->excludes(embed_dim);
   return xattn::apps::run_program(app, argc, argv, [&] { return run(options); });

@@ -53,11 +53,6 @@ std::unique_ptr<Model> make_model(const Checkpoint& checkpoint, const ModelOptio
         SimpleUNet(simple_unet_options(checkpoint, options.num_heads, options.token_layout)),
         checkpoint, {"images", "text"});
   }
-  if (!holds_cross_attention(checkpoint)) {
-    throw ValueError(
-        "[model] checkpoint: expected the tensors of a CrossAttention (query_proj.weight, …) or a "
-        "SimpleUNet (downsample.weight, …), got neither");
-  }
   if (options.token_layout) {
     throw ValueError("[CrossAttention] token_layout: expected none, as only a SimpleUNet has one");
   }

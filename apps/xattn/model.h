@@ -30,10 +30,10 @@ struct ModelOptions {
   std::optional<TokenLayout> token_layout;
 };
 
-/// Builds the module that a checkpoint holds, with its weights and dtype.
+/// Builds the CrossAttention or SimpleUNet that a checkpoint holds, with its weights and dtype.
 ///
-/// Throws: `ValueError` where the checkpoint holds no module we know, `StateDictError` where it
-/// holds one only in part.
+/// Throws: `ValueError` where the checkpoint holds neither, or differs from the options,
+/// `StateDictError` where it holds one only in part.
 std::unique_ptr<Model> make_model(const Checkpoint& checkpoint, const ModelOptions& options);
 
 }  // namespace xattn::apps

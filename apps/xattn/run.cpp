@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "model.h"
+#include "support/module_file.h"
 #include "support/program.h"
 #include "xattn/error.h"
 #include "xattn/io/safetensors.h"
@@ -38,7 +39,7 @@ void check_inputs(const std::string& file, const StateDict& inputs, const Model&
 }
 
 int run(const RunOptions& options) {
-  const auto model = make_model(load_checkpoint(options.model), options.model_options);
+  const auto model = make_model(load_module_file(options.model), options.model_options);
   const auto inputs = load_checkpoint(options.input).tensors;
   check_inputs(options.input, inputs, *model);
   StateDict outputs;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "check.h"
 #include "commands.h"
 #include "difference.h"
 #include "model.h"
@@ -39,10 +40,6 @@ struct Trial {
   std::string problem;  // why the script could not run; else empty
   std::vector<Difference> differences;
 };
-
-std::string shape_text(at::IntArrayRef shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
 
 std::vector<Candidate> make_candidates(const Checkpoint& checkpoint) {
   std::vector<Candidate> candidates;
@@ -194,6 +191,11 @@ int verify(const VerifyOptions& options) {
     throw FileError(fmt::format(
         "[verify] {}: expected TorchScript, which has a program to compare with, got {}",
         options.file, to_string(checkpoint.format)));
+  }
+  if (!holds_cross_attention(checkpoint) && !holds_simple_unet(checkpoint)) {
+    throw ValueError(
+        fmt::format("[verify] {}: expected a CrossAttention or a SimpleUNet, got another module",
+                    options.file));
   }
   auto candidates = make_candidates(checkpoint);
   auto trials = make_trials(checkpoint);

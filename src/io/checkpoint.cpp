@@ -99,4 +99,17 @@ Checkpoint load_checkpoint(const std::string& path) {
   return checkpoint;
 }
 
+Checkpoint part_of(const Checkpoint& checkpoint, const std::string& prefix) {
+  Checkpoint part{checkpoint.format, StateDict(), {}};
+  for (const auto& item : checkpoint.tensors) {
+    if (item.key().starts_with(prefix)) {
+      part.tensors.insert(item.key().substr(prefix.size()), item.value());
+    }
+  }
+  for (const auto& [name, value] : checkpoint.attributes) {
+    if (name.starts_with(prefix)) part.attributes.emplace(name.substr(prefix.size()), value);
+  }
+  return part;
+}
+
 }  // namespace xattn

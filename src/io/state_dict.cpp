@@ -5,8 +5,7 @@
 #include <fmt/ranges.h>
 #include <torch/nn/module.h>
 
-#include "scalar_type.h"
-#include "text.h"
+#include "check.h"
 #include "xattn/error.h"
 
 namespace xattn {
@@ -25,9 +24,7 @@ void collect(const torch::nn::Module& module, const std::string& prefix, StateDi
 }
 
 std::string kind_text(const at::Tensor& tensor) {
-  const auto dtype = io::to_dtype(tensor.scalar_type());
-  const auto name = dtype ? io::name(*dtype) : std::string_view(toString(tensor.scalar_type()));
-  return fmt::format("{} {}", name, io::shape_text(tensor.sizes()));
+  return dtype_text(tensor.scalar_type()) + " " + shape_text(tensor.sizes());
 }
 
 LoadReport compare(const StateDict& own, const StateDict& tensors) {

@@ -12,6 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 from xattn_export import load_safetensors, save_safetensors  # noqa: E402
+from xattn_reference import CrossAttention  # noqa: E402
 
 BIN = Path(os.environ["XATTN_BIN_DIR"])
 FILES = Path(os.environ["XATTN_GOLDEN_DIR"]) / "cli"
@@ -69,6 +70,7 @@ class Demo(ProgramTest):
             ("--device", "cuda:-1"),
             ("--device", "cuda:1x"),
             ("--batch", 0),
+            ("--batch", "99999999999999999999"),
             ("--batch", "many"),
             ("--image-size", 1),
             ("--embed-dim", 12),
@@ -171,6 +173,21 @@ class Run(ProgramTest):
                     error = (output - expected).abs().max() / expected.abs().max()
                     self.assertLessEqual(error, 2e-6)
 
+    def test_finds_a_module_deeper_in_what_was_saved(self) -> None:
+        state = torch.load(FILES / "simple_unet_spatial.state_dict.pt", weights_only=True)
+        nested, out = self.folder / "nested.pt", self.folder / "out.safetensors"
+        torch.save({"state_dict": state, "epoch": 3}, nested)
+        given = FILES / "simple_unet_spatial.input.safetensors"
+        result = call("xattn", "run", nested, "--input", given, "--output", out)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("using state_dict.*", result.stderr)
+        expected = load_safetensors(FILES / "simple_unet_spatial.expected.safetensors")[0]["output"]
+        error = (load_safetensors(out)[0]["output"] - expected).abs().max() / expected.abs().max()
+        self.assertLessEqual(error, 2e-6)
+        torch.save({"a": state, "b": state}, nested)
+        line = self.fail_with(3, "xattn", "run", nested, "--input", given, "--output", out)
+        self.assertIn("several: a.*, b.*", line)
+
     def test_the_other_layout_gives_other_numbers(self) -> None:
         expected = load_safetensors(FILES / "simple_unet_spatial.expected.safetensors")[0]["output"]
         output = self.run_model("simple_unet_spatial", "traced.pt", "--token-layout", "reinterpret")
@@ -231,12 +248,6 @@ class Verify(ProgramTest):
         self.assertIn("the script itself cannot run 3 of 6 shapes", out)
 
     def test_finds_a_mismatch(self) -> None:
-        sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
-        from xattn_reference import CrossAttention
-
-        module = CrossAttention(16, 4)
-        module.embed_dim, module.num_heads = 16, 4
-
         class Doubled(CrossAttention):
             def forward(self, image_features: torch.Tensor, text_features: torch.Tensor) -> torch.Tensor:
                 return 2.0 * super().forward(image_features, text_features)
@@ -252,6 +263,9 @@ class Verify(ProgramTest):
         self.fail_with(3, "xattn", "verify", FILES / "cross_attention.safetensors")
         self.fail_with(3, "xattn", "verify", FILES / "cross_attention.state_dict.pt")
         self.fail_with(3, "xattn", "verify", self.folder)
+        other = self.folder / "linear.pt"
+        torch.jit.script(torch.nn.Linear(2, 2)).save(other)
+        self.assertIn("another module", self.fail_with(3, "xattn", "verify", other))
 
 
 if __name__ == "__main__":

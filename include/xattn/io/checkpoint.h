@@ -26,4 +26,8 @@ struct Checkpoint {
 /// Throws: `FileError`, which names the file, the place in it, what was expected and what it has.
 Checkpoint load_checkpoint(const std::string& path);
 
+/// The tensors and attributes whose names begin with `prefix` ("state_dict."), without it: a
+/// module's part of a checkpoint that holds more.
+Checkpoint part_of(const Checkpoint& checkpoint, const std::string& prefix);
+
 }  // namespace xattn
