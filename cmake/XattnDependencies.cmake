@@ -27,7 +27,8 @@ macro(xattn_find_torch_package)
 endmacro()
 
 if(NOT TARGET torch)
-  find_program(xattn_active_python NAMES python3 python)
+  # An activated virtual environment comes first: a cmake of another Python may hide it in PATH.
+  find_program(xattn_active_python NAMES python3 python HINTS "$ENV{VIRTUAL_ENV}/bin" NO_CACHE)
   xattn_find_torch_package()
   if(NOT Torch_FOUND)
     foreach(python IN ITEMS "${XATTN_PYTHON}" "${xattn_active_python}"
