@@ -62,6 +62,17 @@ void check_input(std::string_view place, std::string_view name, const at::Tensor
   check_device(place, name, tensor, weight);
 }
 
+at::Tensor check_text_mask(std::string_view place, const at::Tensor& mask, const at::Tensor& text) {
+  const auto batch = text.size(0), tokens = text.size(1);
+  if (mask.defined() && mask.scalar_type() == at::kBool) {
+    check_shape(place, "text_mask", mask, {batch, tokens});
+    check_device(place, "text_mask", mask, text);
+  } else {
+    check_input(place, "text_mask", mask, {batch, tokens}, text);
+  }
+  return mask.reshape({batch, 1, 1, tokens});
+}
+
 void check_device(std::string_view place, std::string_view name, const at::Tensor& tensor,
                   const at::Tensor& weight) {
   if (tensor.device() != weight.device()) {

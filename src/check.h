@@ -28,6 +28,10 @@ void check_shape(std::string_view place, std::string_view name, const at::Tensor
 void check_input(std::string_view place, std::string_view name, const at::Tensor& tensor,
                  std::initializer_list<ExpectedDim> shape, const at::Tensor& weight);
 
+/// Checks a mask `[B, T]` for text features `[B, T, …]`: boolean, or of their dtype; returns it as
+/// `[B, 1, 1, T]`.
+at::Tensor check_text_mask(std::string_view place, const at::Tensor& mask, const at::Tensor& text);
+
 /// Throws `ValueError` unless `tensor` is on the device of `weight`.
 void check_device(std::string_view place, std::string_view name, const at::Tensor& tensor,
                   const at::Tensor& weight);

@@ -33,11 +33,12 @@ Checkpoint load_module_file(const std::string& path) {
     throw ValueError(fmt::format(
         "[model] {}: expected the tensors of one CrossAttention (query_proj.weight, …) or one "
         "SimpleUNet (downsample.weight, …), got {}",
-        path, prefixes.empty() ? "neither" : fmt::format("several: {}*", fmt::join(prefixes, "*, "))));
+        path,
+        prefixes.empty() ? "neither" : fmt::format("several: {}*", fmt::join(prefixes, "*, "))));
   }
   if (prefixes.front().empty()) return checkpoint;
-  fmt::print(stderr, "using {}* of the {} tensors in {}\n", prefixes.front(), checkpoint.tensors.size(),
-             path);
+  fmt::print(stderr, "using {}* of the {} tensors in {}\n", prefixes.front(),
+             checkpoint.tensors.size(), path);
   return part_of(checkpoint, prefixes.front());
 }
 

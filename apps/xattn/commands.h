@@ -11,6 +11,7 @@ namespace xattn::apps {
 /// A subcommand: registers its options with the program and returns what runs it.
 using Command = std::function<int()>;
 
+Command add_bench(CLI::App& program);
 Command add_inspect(CLI::App& program);
 Command add_convert(CLI::App& program);
 Command add_run(CLI::App& program);

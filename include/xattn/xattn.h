@@ -10,4 +10,6 @@
 #include <xattn/models/simple_unet.h>
 #include <xattn/nn/cross_attention.h>
 #include <xattn/ops/attention.h>
+#include <xattn/ops/attention_path.h>
+#include <xattn/ops/cross_attention.h>
 #include <xattn/version.h>

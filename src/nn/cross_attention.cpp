@@ -45,50 +45,62 @@ void CrossAttentionImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& image_features,
                                           const torch::Tensor& text_features) {
-  return forward_prepared(image_features, prepare(text_features));
+  const auto tokens =
+      image_features.defined() && image_features.dim() == 3 ? image_features.size(1) : 0;
+  return forward_prepared(image_features, prepare_for(text_features, std::nullopt, tokens));
 }
 
 PreparedText CrossAttentionImpl::prepare(const torch::Tensor& text_features,
                                          const std::optional<torch::Tensor>& text_mask) {
+  return prepare_for(text_features, text_mask, std::nullopt);
+}
+
+PreparedText CrossAttentionImpl::prepare_for(const torch::Tensor& text_features,
+                                             const std::optional<torch::Tensor>& text_mask,
+                                             std::optional<int64_t> image_tokens) {
   check_input(kPlace, "text_features", text_features, {"B", "T", options.embed_dim()},
               key_proj->weight);
-  PreparedText text{
-      split_heads(key_proj(text_features)), split_heads(value_proj(text_features)), {}};
-  if (text_mask) {
-    const auto batch = text_features.size(0), tokens = text_features.size(1);
-    if (text_mask->defined() && text_mask->scalar_type() == torch::kBool) {
-      check_shape(kPlace, "text_mask", *text_mask, {batch, tokens});
-      check_device(kPlace, "text_mask", *text_mask, key_proj->weight);
-    } else {
-      check_input(kPlace, "text_mask", *text_mask, {batch, tokens}, key_proj->weight);
-    }
-    text.mask = text_mask->view({batch, 1, 1, tokens});
-  }
-  return text;
+  std::optional<torch::Tensor> mask;
+  if (text_mask) mask = check_text_mask(kPlace, *text_mask, text_features);
+  return prepare_text(weights(), text_features, mask, options.path(), image_tokens);
 }
 
 torch::Tensor CrossAttentionImpl::forward_prepared(const torch::Tensor& image_features,
                                                    const PreparedText& text) {
-  const auto weights = attention_weights(image_features, text);
-  const auto heads = torch::matmul(weights, text.value);
-  return out_proj(heads.transpose(1, 2).reshape(image_features.sizes()));
+  check_image(image_features, text);
+  return cross_attention(image_features, text);
 }
 
 torch::Tensor CrossAttentionImpl::attention_weights(const torch::Tensor& image_features,
                                                     const PreparedText& text) {
+  check_image(image_features, text);
+  const auto query =
+      query_proj(image_features).unflatten(-1, {options.num_heads(), -1}).transpose(1, 2);
+  return xattn::attention_weights(query, text.key, weights().divisor, text.mask);
+}
+
+CrossAttentionWeights CrossAttentionImpl::weights() const {
+  CrossAttentionWeights weights;
+  weights.query_weight = query_proj->weight;
+  weights.query_bias = query_proj->bias;
+  weights.key_weight = key_proj->weight;
+  weights.key_bias = key_proj->bias;
+  weights.value_weight = value_proj->weight;
+  weights.value_bias = value_proj->bias;
+  weights.out_weight = out_proj->weight;
+  weights.out_bias = out_proj->bias;
+  weights.num_heads = options.num_heads();
+  weights.divisor = std::sqrt(static_cast<double>(options.embed_dim()));
+  return weights;
+}
+
+void CrossAttentionImpl::check_image(const torch::Tensor& image_features,
+                                     const PreparedText& text) const {
   const auto head_dim = options.embed_dim() / options.num_heads();
   check_input(kPlace, "text (prepared)", text.key, {"B", options.num_heads(), "T", head_dim},
               query_proj->weight);
   check_input(kPlace, "image_features", image_features,
               {text.key.size(0), "N", options.embed_dim()}, query_proj->weight);
-  return xattn::attention_weights(split_heads(query_proj(image_features)), text.key,
-                                  std::sqrt(static_cast<double>(options.embed_dim())), text.mask);
-}
-
-torch::Tensor CrossAttentionImpl::split_heads(const torch::Tensor& features) const {
-  const auto heads = options.num_heads();
-  return features.reshape({features.size(0), features.size(1), heads, options.embed_dim() / heads})
-      .transpose(1, 2);
 }
 
 }  // namespace xattn

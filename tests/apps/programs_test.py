@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +21,9 @@ MODELS = ("cross_attention", "simple_unet_spatial", "simple_unet_reinterpret")
 FORMATS = ("scripted.pt", "traced.pt", "state_dict.pt", "safetensors")
 
 
-def call(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def call(*arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
     command = [BIN / str(arguments[0]), *map(str, arguments[1:])]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
 
 
 class ProgramTest(unittest.TestCase):
@@ -266,6 +267,98 @@ class Verify(ProgramTest):
         other = self.folder / "linear.pt"
         torch.jit.script(torch.nn.Linear(2, 2)).save(other)
         self.assertIn("another module", self.fail_with(3, "xattn", "verify", other))
+
+
+class Bench(ProgramTest):
+    CONTENDERS = {"xattn": None, "xattn-prepared": None, "cpp-explicit": "explicit", "cpp-sdpa": "sdpa"}
+
+    def small_case(self, model: str) -> Path:
+        shutil.copy(FILES / f"{model}.safetensors", self.folder / "weights.safetensors")
+        shutil.copy(FILES / f"{model}.input.safetensors", self.folder / "input.safetensors")
+        return self.folder
+
+    def serve(self, contender: str, requests: str) -> subprocess.CompletedProcess[str]:
+        return call("xattn", "bench", "--worker", contender, "--folder", self.folder, given=requests)
+
+    def test_compares_the_contenders(self) -> None:
+        chosen = ("--case", "B=4 N=1024 T=10", "--threads", 1, "--rounds", 1)
+        document = json.loads(self.succeed("xattn", "bench", "--json", *chosen))
+        self.assertEqual(document["threads"], 1)
+        self.assertGreater(document["sgemm_gflops"], 0)
+        (case,) = document["cases"]
+        self.assertEqual(case["case"], "CrossAttention E=256 H=8 B=4 N=1024 T=10")
+        self.assertEqual([row["contender"] for row in case["contenders"]], list(self.CONTENDERS))
+        for row in case["contenders"]:
+            with self.subTest(contender=row["contender"]):
+                self.assertRegex(row["path"], f"^{self.CONTENDERS[row['contender']] or '[a-z]+'}$")
+                self.assertGreater(row["milliseconds"], 0)
+                self.assertGreater(row["part_of_sgemm_peak"], 0)
+                self.assertLess(row["difference_from_explicit"], 1e-5)
+        out = self.succeed("xattn", "bench", *chosen)
+        for name in self.CONTENDERS:
+            self.assertRegex(out, rf"\n  {name} +[a-z]+ +\d+\.\d\d ms +\d+\.\d\dx ")
+
+    def test_serves_every_contender(self) -> None:
+        for model in MODELS:
+            self.small_case(model)
+            expected = load_safetensors(FILES / f"{model}.expected.safetensors")[0]["output"]
+            for contender, path in self.CONTENDERS.items():
+                with self.subTest(model=model, contender=contender):
+                    out = self.folder / "out.safetensors"
+                    asked = [{"run": 3}, {"output": str(out)}, {"memory": True}, {"quit": True}, {"run": 1}]
+                    result = self.serve(contender, "".join(f"{json.dumps(line)}\n" for line in asked))
+                    self.assertEqual((result.returncode, result.stderr), (0, ""))
+                    ready, ran, written, memory = map(json.loads, result.stdout.splitlines())
+                    self.assertEqual((ready["ready"], ready["contender"]), (True, contender))
+                    self.assertRegex(ready["path"], f"^{path or '[a-z]+'}$")
+                    self.assertGreater(ready["flops"], 0)
+                    self.assertEqual(len(ran["seconds"]), 3)
+                    self.assertGreater(min(ran["seconds"]), 0)
+                    self.assertEqual(written, {"written": str(out)})
+                    self.assertGreater(memory["peak_bytes"], 1_000_000)
+                    output = load_safetensors(out)[0]["output"]
+                    error = (output - expected).abs().max() / expected.abs().max()
+                    self.assertLessEqual(error, 2e-6)
+
+    def test_ends_where_its_stdin_ends(self) -> None:
+        self.small_case("cross_attention")
+        result = self.serve("xattn", "")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(len(result.stdout.splitlines()), 1)
+
+    def test_refuses_what_is_no_request(self) -> None:
+        self.small_case("cross_attention")
+        for request in ("run", "", "[1]", '{"run": "twice"}', '{"walk": 1}', '{"output": "/no/such/file"}'):
+            with self.subTest(request=request):
+                result = self.serve("xattn", f'{request}\n{{"memory": true}}\n')
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertEqual(len(result.stdout.splitlines()), 1)
+                self.assertRegex(result.stderr, r"^xattn: .*\n$")
+
+    def test_refuses_bad_usage(self) -> None:
+        for bad in (
+            ("--worker", "xattn"),
+            ("--folder", self.folder),
+            ("--worker", "xattn", "--folder", self.folder, "--case", "T=10"),
+            ("--rounds", 0),
+            ("--threads", "many"),
+        ):
+            with self.subTest(bad=bad):
+                self.fail_with(2, "xattn", "bench", *bad)
+        line = self.fail_with(2, "xattn", "bench", "--case", "E=7")
+        self.assertIn("CrossAttention E=256 H=8 B=4 N=1024 T=10, ", line)
+        line = self.fail_with(2, "xattn", "bench", "--worker", "numpy", "--folder", self.folder)
+        for name in self.CONTENDERS:
+            self.assertIn(name, line)
+
+    def test_refuses_bad_files(self) -> None:
+        worker = ("xattn", "bench", "--worker", "xattn", "--folder")
+        self.assertIn("/no/such/weights.safetensors", self.fail_with(3, *worker, "/no/such"))
+        folder = self.small_case("cross_attention")
+        shutil.copy(FILES / "simple_unet_spatial.input.safetensors", folder / "input.safetensors")
+        self.assertIn("image_features", self.fail_with(3, *worker, folder))
+        (folder / "input.safetensors").unlink()
+        self.assertIn("input.safetensors", self.fail_with(3, *worker, folder))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,32 @@ TEST_P(SimpleUNetParity, ForwardAndBackwardArePythons) {
     expect_same_gradients(golden_case(), *module, golden, inputs, output);
 }
 
+TEST_P(SimpleUNetParity, EveryPathIsPythons) {
+  if (file() != "weights.safetensors") return;  // the weights are the same
+  const auto golden = load_golden(golden_case());
+  for (const auto path : {AttentionPath::kAuto, AttentionPath::kExplicit, AttentionPath::kSdpa,
+                          AttentionPath::kBlocked, AttentionPath::kFolded}) {
+    SCOPED_TRACE(to_string(path));
+    auto options = load(golden_case(), file())->options;
+    SimpleUNet module(options.path(path));
+    module->to(golden_case().dtype);
+    load_state_dict(*module, golden.parameters);
+    {
+      torch::NoGradGuard no_grad;  // without which no path but explicit and sdpa is taken
+      const auto& images = golden.inputs.at("images");
+      const auto& text = golden.inputs.at("text");
+      const auto& expected = golden.outputs.at("output");
+      expect_same_output(golden_case(), "output", module(images, text), expected);
+      expect_same_output(golden_case(), "output",
+                         module->forward_prepared(images, module->prepare(text)), expected);
+    }
+    if (golden.gradients.empty()) continue;
+    const auto inputs = leaves_of(golden);
+    expect_same_gradients(golden_case(), *module, golden, inputs,
+                          module(inputs.at("images"), inputs.at("text")));
+  }
+}
+
 TEST_P(SimpleUNetParity, AnotherWeightGivesAnotherOutput) {
   const auto golden = load_golden(golden_case());
   if (golden.outputs.at("output").numel() == 0) return;  // nothing that could differ

@@ -125,9 +125,9 @@ TEST(SimpleUNet, ClonesDeeplyAndPrintsItsOptions) {
   SimpleUNet unet(SimpleUNetOptions(8).token_layout(TokenLayout::kReinterpret));
   auto clone = std::dynamic_pointer_cast<SimpleUNetImpl>(unet->clone());
   const auto images = torch::randn({1, 3, 4, 4}), text = torch::randn({1, 5, 8});
+  torch::NoGradGuard no_grad;
   const auto output = unet(images, text);
   EXPECT_TRUE(is_same("clone's output", clone->forward(images, text), output));
-  torch::NoGradGuard no_grad;
   clone->cross_attention->out_proj->bias.add_(1);
   EXPECT_TRUE(is_same("output", unet(images, text), output));
   std::ostringstream stream;

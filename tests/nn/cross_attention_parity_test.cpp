@@ -59,6 +59,25 @@ TEST_P(CrossAttentionParity, ForwardAndBackwardArePythons) {
     expect_same_gradients(golden_case(), *module, golden, inputs, output);
 }
 
+TEST_P(CrossAttentionParity, EveryPathIsPythons) {
+  if (file() != "weights.safetensors") return;  // the weights are the same
+  const auto golden = load_golden(golden_case());
+  for (const auto path : {AttentionPath::kAuto, AttentionPath::kExplicit, AttentionPath::kSdpa,
+                          AttentionPath::kBlocked, AttentionPath::kFolded}) {
+    SCOPED_TRACE(to_string(path));
+    auto module = load(golden_case(), file());
+    module->options.path(path);
+    {
+      torch::NoGradGuard no_grad;  // without which no path but explicit and sdpa is taken
+      expect_same_output(golden_case(), "output", run(module, golden.inputs),
+                         golden.outputs.at("output"));
+    }
+    if (golden.gradients.empty()) continue;
+    const auto inputs = leaves_of(golden);
+    expect_same_gradients(golden_case(), *module, golden, inputs, run(module, inputs));
+  }
+}
+
 TEST_P(CrossAttentionParity, AnotherWeightGivesAnotherOutput) {
   const auto golden = load_golden(golden_case());
   if (golden.outputs.at("output").numel() == 0) return;  // nothing that could differ

@@ -34,6 +34,8 @@ struct SimpleUNetOptions {
   /// Number of attention heads; the reference has 8.
   TORCH_ARG(int64_t, num_heads) = 8;
   TORCH_ARG(TokenLayout, token_layout) = TokenLayout::kSpatial;
+  /// How the attention is computed; see `CrossAttentionOptions`.
+  TORCH_ARG(AttentionPath, path) = AttentionPath::kAuto;
 };
 
 /// Halves an image to a latent, lets it look at a text by cross attention, and doubles it back.
@@ -72,6 +74,11 @@ class SimpleUNetImpl : public torch::nn::Cloneable<SimpleUNetImpl> {
   CrossAttention cross_attention = nullptr;
 
  private:
+  PreparedText prepare_for(const torch::Tensor& text, const std::optional<torch::Tensor>& text_mask,
+                           std::optional<int64_t> image_tokens);
+  CrossAttentionWeights pixel_weights() const;
+  torch::Tensor forward_latent(const torch::Tensor& images, const PreparedText& text);
+  torch::Tensor forward_pixels(const torch::Tensor& images, const PreparedText& text);
   torch::Tensor tokens_of(const torch::Tensor& latent) const;
   torch::Tensor map_of(const torch::Tensor& tokens, int64_t height, int64_t width) const;
 };

@@ -9,6 +9,8 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/ops/cross_attention.h"
+
 namespace xattn {
 
 /// Options of `CrossAttention`.
@@ -20,19 +22,8 @@ struct CrossAttentionOptions {
   TORCH_ARG(int64_t, embed_dim);
   /// Number of heads H.
   TORCH_ARG(int64_t, num_heads) = 8;
-};
-
-/// The keys and values of one text, made by `CrossAttentionImpl::prepare` and used any number of
-/// times.
-///
-/// It belongs to the weights that it was made with: prepare again after they change.
-struct PreparedText {
-  /// `[B, H, T, E/H]`
-  torch::Tensor key;
-  /// `[B, H, T, E/H]`
-  torch::Tensor value;
-  /// `[B, 1, 1, T]`, boolean or additive
-  std::optional<torch::Tensor> mask;
+  /// How the attention is computed; the numbers are the same but for rounding.
+  TORCH_ARG(AttentionPath, path) = AttentionPath::kAuto;
 };
 
 /// Lets every image token look at every text token: queries from the image, keys and values from
@@ -80,9 +71,14 @@ class CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
   torch::nn::Linear value_proj = nullptr;
   torch::nn::Linear out_proj = nullptr;
 
+  /// The projections' weights, for the functions of `ops/cross_attention.h`.
+  CrossAttentionWeights weights() const;
+
  private:
-  /// `[B, L, E]` to `[B, H, L, E/H]`.
-  torch::Tensor split_heads(const torch::Tensor& features) const;
+  PreparedText prepare_for(const torch::Tensor& text_features,
+                           const std::optional<torch::Tensor>& text_mask,
+                           std::optional<int64_t> image_tokens);
+  void check_image(const torch::Tensor& image_features, const PreparedText& text) const;
 };
 
 /// A `ModuleHolder` subclass for `CrossAttentionImpl`.

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace xattn::cpu {
+
+// The innermost loops of attention, built for several kinds of processor.
+//
+// They work on packed matrices: columns lie in panels of `Kernels::panel`, one panel after the other, each
+// row by row, and the last one filled up. A matrix product takes both factors so, with the inner
+// dimension as their rows; then either factor can be the one whose columns lie side by side in a vector,
+// and the result can be packed for the next product.
+
+/// A packed matrix, or some rows of one.
+struct Panels {
+  float* data;
+  /// Elements from one panel to the next.
+  int64_t step;
+};
+
+/// A matrix in memory: element (row, column) is at data[row * row_step + column * column_step].
+struct Matrix {
+  float* data;
+  int64_t row_step;
+  int64_t column_step = 1;
+};
+
+struct Kernels {
+  const char* name;
+  /// Columns of a panel.
+  int64_t panel;
+  /// Packs a matrix whose row_step or column_step is 1; what fills up the last panel is zero.
+  void (*pack)(int64_t rows, int64_t columns, Matrix matrix, Panels packed);
+  /// out = aᵀ · b, with a `[inner, rows]` and b `[inner, columns]`; out has a column_step of 1.
+  void (*multiply)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Matrix out);
+  /// The same, with a packed result.
+  void (*multiply_packed)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Panels out);
+  /// Turns the scores of image tokens into attention weights, in place.
+  ///
+  /// `scores` are `[heads · text_tokens, image_tokens]` in units of log₂, to which `bias`
+  /// `[heads · text_tokens]` is added first: weight = 2^(score + bias) / Σ over a head's text tokens. Where
+  /// every score is -∞ the weights are zero.
+  void (*softmax_over_text)(int64_t heads, int64_t text_tokens, int64_t image_tokens, const float* bias,
+                            Panels scores);
+};
+
+/// Those that run on this processor, fastest first.
+std::vector<const Kernels*> available_kernels();
+
+/// The fastest of them, or those that the environment's XATTN_CPU_KERNELS names.
+const Kernels& kernels();
+
+}  // namespace xattn::cpu

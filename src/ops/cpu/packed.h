@@ -1,0 +1,33 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <cstdint>
+
+#include "ops/cpu/kernels.h"
+
+namespace xattn::cpu {
+
+/// Room for `count` packed matrices of float32, `[count, panels, rows, panel]`.
+inline at::Tensor empty_packed(int64_t count, int64_t rows, int64_t columns) {
+  const auto panel = kernels().panel;
+  return at::empty({count, (columns + panel - 1) / panel, rows, panel}, at::kFloat);
+}
+
+/// The packed matrix at `index`.
+inline Panels packed_at(const at::Tensor& packed, int64_t index) {
+  return {packed.data_ptr<float>() + index * packed.stride(0), packed.stride(1)};
+}
+
+/// A packed matrix without its first rows.
+inline Panels from_row(Panels packed, int64_t row) {
+  return {packed.data + row * kernels().panel, packed.step};
+}
+
+/// A matrix of float32 in memory, or its transpose; one of its strides is 1.
+inline Matrix matrix_of(const at::Tensor& matrix) {
+  return {matrix.data_ptr<float>(), matrix.stride(0), matrix.stride(1)};
+}
+
+}  // namespace xattn::cpu

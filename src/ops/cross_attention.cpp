@@ -1,0 +1,120 @@
+#include "xattn/ops/cross_attention.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "ops/cpu/blocked_attention.h"
+#include "ops/cpu/linear.h"
+#include "xattn/ops/attention.h"
+
+namespace xattn {
+namespace {
+
+/// Undefined tensors are how weights say that there is no bias.
+std::optional<at::Tensor> optional(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional(tensor) : std::nullopt;
+}
+
+/// `[B, L, I]` to `[B, H, L, I/H]`.
+at::Tensor split_heads(const at::Tensor& features, int64_t num_heads) {
+  return features.unflatten(-1, {num_heads, -1}).transpose(1, 2);
+}
+
+AttentionShape shape_of(const CrossAttentionWeights& weights, const at::Tensor& text_features,
+                        int64_t image_tokens) {
+  return {text_features.size(0), image_tokens, text_features.size(1), weights.num_heads,
+          weights.query_weight.size(1), weights.key_weight.size(1), weights.query_weight.size(0),
+          weights.out_weight.size(0)};
+}
+
+/// The paths made of LibTorch's operators, which work on every device, for every dtype and with gradients.
+at::Tensor by_operators(const at::Tensor& image_features, const PreparedText& text) {
+  const auto& weights = text.weights;
+  const auto query = split_heads(
+      at::linear(image_features, weights.query_weight, optional(weights.query_bias)), weights.num_heads);
+  const auto heads =
+      text.path == AttentionPath::kExplicit
+          ? at::matmul(attention_weights(query, text.key, weights.divisor, text.mask), text.value)
+          : at::scaled_dot_product_attention(query, text.key, text.value, text.mask, 0.0, false,
+                                             1 / weights.divisor);
+  return at::linear(heads.transpose(1, 2).flatten(2), weights.out_weight, optional(weights.out_bias));
+}
+
+bool wants_gradient(const CrossAttentionWeights& weights, const at::Tensor& features) {
+  if (!c10::GradMode::is_enabled()) return false;
+  const auto wants = [](const at::Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); };
+  return wants(features) || wants(weights.query_weight) || wants(weights.key_weight) ||
+         wants(weights.value_weight) || wants(weights.out_weight) || wants(weights.query_bias) ||
+         wants(weights.key_bias) || wants(weights.value_bias) || wants(weights.out_bias);
+}
+
+/// Image tokens at once, so that a path's queries, scores and heads take at most 8 MiB.
+int64_t tokens_at_once(const PreparedText& text) {
+  const auto& weights = text.weights;
+  constexpr int64_t kBytes = int64_t{8} << 20;
+  const auto inner = weights.query_weight.size(0), scores = weights.num_heads * text.key.size(2);
+  const auto bytes = text.key.element_size() * std::max<int64_t>(1, text.key.size(0)) *
+                     (3 * inner + 3 * scores + weights.out_weight.size(0));
+  return std::max<int64_t>(16, kBytes / bytes);
+}
+
+}  // namespace
+
+bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features) {
+  return features.is_cpu() && features.scalar_type() == at::kFloat && !wants_gradient(weights, features);
+}
+
+PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor& text_features,
+                          const std::optional<at::Tensor>& mask, AttentionPath path,
+                          std::optional<int64_t> image_tokens) {
+  const bool can = can_use_blocks(weights, text_features) && !(mask && mask->requires_grad());
+  if (path == AttentionPath::kAuto && can) {
+    path = choose_attention_path(shape_of(weights, text_features, image_tokens.value_or(1)),
+                                 /*prepared=*/!image_tokens);
+  }
+  const bool by_blocks = can && (path == AttentionPath::kBlocked || path == AttentionPath::kFolded);
+  if (!by_blocks && path != AttentionPath::kExplicit) path = AttentionPath::kSdpa;
+
+  const auto project = [&](const at::Tensor& weight, const at::Tensor& bias) {
+    return split_heads(by_blocks ? cpu::linear(text_features, weight, bias)
+                                 : at::linear(text_features, weight, optional(bias)),
+                       weights.num_heads);
+  };
+  PreparedText text;
+  text.weights = weights;
+  text.key = project(weights.key_weight, weights.key_bias);
+  text.value = project(weights.value_weight, weights.value_bias);
+  text.mask = mask;
+  text.path = path;
+  if (!by_blocks) return text;
+  text.blocks = std::make_shared<const cpu::PreparedBlocks>(cpu::prepare_blocks(text));
+  return text;
+}
+
+at::Tensor cross_attention(const at::Tensor& image_features, const PreparedText& text) {
+  const auto& weights = text.weights;
+  if (text.blocks && can_use_blocks(weights, image_features)) {
+    return cpu::blocked_attention(image_features, *text.blocks);
+  }
+  const bool keeps_graph = wants_gradient(weights, image_features) ||
+                           (c10::GradMode::is_enabled() && text.key.requires_grad());
+  const auto tokens = image_features.size(1), at_once = tokens_at_once(text);
+  if (!image_features.is_cpu() || keeps_graph || tokens <= at_once) {
+    return by_operators(image_features, text);
+  }
+  auto output = at::empty({image_features.size(0), tokens, weights.out_weight.size(0)},
+                          image_features.options());
+  for (int64_t start = 0; start < tokens; start += at_once) {
+    const auto count = std::min(at_once, tokens - start);
+    output.narrow(1, start, count).copy_(by_operators(image_features.narrow(1, start, count), text));
+  }
+  return output;
+}
+
+}  // namespace xattn
