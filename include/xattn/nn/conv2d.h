@@ -1,0 +1,50 @@
+#pragma once
+
+#include <torch/nn/cloneable.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
+
+#include <ostream>
+
+namespace xattn {
+
+/// Options of `Conv2d`: square kernels, as diffusion models have.
+struct Conv2dOptions {
+  Conv2dOptions(int64_t in_channels, int64_t out_channels, int64_t kernel_size)
+      : in_channels_(in_channels), out_channels_(out_channels), kernel_size_(kernel_size) {}
+
+  TORCH_ARG(int64_t, in_channels);
+  TORCH_ARG(int64_t, out_channels);
+  TORCH_ARG(int64_t, kernel_size);
+  TORCH_ARG(int64_t, stride) = 1;
+  TORCH_ARG(int64_t, padding) = 0;
+  TORCH_ARG(bool, bias) = true;
+};
+
+/// `torch::nn::Conv2d` with a square kernel, which `SkipInitialization` spares from drawing weights.
+///
+/// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`. Reference: torch 2.13.0,
+/// torch/nn/modules/conv.py, `Conv2d`.
+class Conv2dImpl : public torch::nn::Cloneable<Conv2dImpl> {
+ public:
+  explicit Conv2dImpl(const Conv2dOptions& options_);
+
+  void reset() override;
+
+  /// Pretty prints the `Conv2d` module into the given `stream`.
+  void pretty_print(std::ostream& stream) const override;
+
+  torch::Tensor forward(const torch::Tensor& input);
+
+  /// The options with which this `Module` was constructed.
+  Conv2dOptions options;
+
+  torch::Tensor weight;
+  /// Undefined without bias.
+  torch::Tensor bias;
+};
+
+/// A `ModuleHolder` subclass for `Conv2dImpl`.
+TORCH_MODULE(Conv2d);
+
+}  // namespace xattn

@@ -1,0 +1,20 @@
+#pragma once
+
+namespace xattn {
+
+/// While one lives, the `Linear` and `Conv2d` that this thread constructs keep their weights uninitialised:
+/// for weights that are about to be loaded, which drawing them would delay by seconds.
+class SkipInitialization {
+ public:
+  SkipInitialization();
+  ~SkipInitialization();
+  SkipInitialization(const SkipInitialization&) = delete;
+  SkipInitialization& operator=(const SkipInitialization&) = delete;
+
+  static bool is_active();
+
+ private:
+  bool before_;
+};
+
+}  // namespace xattn
