@@ -12,7 +12,7 @@ namespace xattn::text {
 
 /// A token that is found in the text itself: tokenizers' `AddedToken`.
 struct AddedToken {
-  std::string content;
+  std::string content = {};
   /// Takes the white space before it, after it.
   bool lstrip = false, rstrip = false;
   /// Is found in the normalised text, where the others are found before.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "added_tokens.h"
 #include "byte_level.h"
@@ -57,13 +58,10 @@ struct CLIPTokenizer::Data {
     for (const auto& [token, id] : vocabulary) tokens.emplace(id, token);
     for (const auto& token : files.added_tokens) {
       vocabulary.emplace(token.content, token.id);
-      tokens.insert_or_assign(token.id, token.content);
-      if (token.special) special_ids.push_back(token.id);
-      if (token.normalized) {
-        in_normal_text.add(token, text::normalize(token.content));
-      } else {
-        in_text.add(token, token.content);
-      }
+      const auto pattern = token.normalized ? text::normalize(token.content) : token.content;
+      tokens.insert_or_assign(token.id, pattern);
+      if (token.special) special_ids.insert(token.id);
+      (token.normalized ? in_normal_text : in_text).add(token, pattern);
     }
     bos = vocabulary.at(files.bos_token);
     eos = vocabulary.at(files.eos_token);
@@ -78,7 +76,7 @@ struct CLIPTokenizer::Data {
   text::Vocabulary vocabulary;
   text::BytePairEncoding encoding;
   std::unordered_map<std::int64_t, std::string> tokens;
-  std::vector<std::int64_t> special_ids;
+  std::unordered_set<std::int64_t> special_ids;
   text::AddedTokenFinder in_text, in_normal_text;
   std::int64_t bos = 0, eos = 0, pad = 0;
   std::int64_t model_max_length;
@@ -144,14 +142,13 @@ std::vector<std::string> CLIPTokenizer::tokenize(std::string_view text) const {
 }
 
 std::string CLIPTokenizer::decode(std::span<const int64_t> ids, bool skip_special_tokens) const {
-  const auto& special = data_->special_ids;
   std::string bytes;
   for (const auto id : ids) {
     const auto token = data_->tokens.find(id);
     if (token == data_->tokens.end()) {
       throw ValueError(io::cat("[CLIPTokenizer] ids: expected ids of the vocabulary, got ", id));
     }
-    if (skip_special_tokens && std::find(special.begin(), special.end(), id) != special.end()) continue;
+    if (skip_special_tokens && data_->special_ids.contains(id)) continue;
     bytes += text::bytes_of_token(token->second);
   }
   return strip(replace_all(text::replace_invalid_utf8(bytes), text::BytePairEncoding::kEndOfWord, " "));

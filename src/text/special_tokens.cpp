@@ -129,7 +129,8 @@ struct SpecialTokens {
   std::map<std::string, AddedToken> named;
   std::vector<AddedToken> extra;
 
-  void read(const JsonFile& file) {
+  /// Extra tokens are special where they are texts, or say so, or `all_special`.
+  void read(const JsonFile& file, bool all_special) {
     for (const auto& [key, value] : file.object().items()) {
       if (is_standard(key)) {
         named[key] = read_token(file, key, value, true);
@@ -141,7 +142,9 @@ struct SpecialTokens {
     if (!list || list->empty()) list = file.find("additional_special_tokens");
     if (!list) return;
     if (!list->is_array() && !list->is_object()) file.refuse("extra_special_tokens", "a list", *list);
-    for (const auto& value : *list) extra.push_back(read_token(file, "extra_special_tokens", value, true));
+    for (const auto& value : *list) {
+      extra.push_back(read_token(file, "extra_special_tokens", value, all_special));
+    }
   }
 };
 
@@ -153,12 +156,12 @@ void read_special_tokens(const SpecialTokenFiles& sources, CLIPTokenizerFiles& f
   for (const auto* name : {"eos_token", "unk_token", "pad_token"}) {
     special.named[name] = {.content = "<|endoftext|>", .special = true};
   }
-  special.read(sources.config);
+  special.read(sources.config, false);
   NumberedTokens numbered;
   if (const auto* decoder = sources.config.find("added_tokens_decoder")) {
     numbered.read_decoder(sources.config, *decoder);
   } else {
-    special.read(sources.special_tokens_map);
+    special.read(sources.special_tokens_map, true);
     std::set<std::string> contents;
     for (const auto& [name, token] : special.named) contents.insert(token.content);
     for (const auto& token : special.extra) contents.insert(token.content);

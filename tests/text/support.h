@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct TokenizerCase {
   /// decode(ids), decode(ids, skip_special_tokens=True) of each text; empty where they were not made.
   std::vector<std::vector<std::string>> decoded() const;
 };
+
+inline void PrintTo(const TokenizerCase& tokenizer_case, std::ostream* stream) { *stream << tokenizer_case.name; }
 
 /// The cases; one without a name where there is no golden data (an error under CI).
 std::vector<TokenizerCase> tokenizer_cases();
