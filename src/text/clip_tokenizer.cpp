@@ -117,7 +117,8 @@ Tokens CLIPTokenizer::encode(std::string_view text, const TokenizeOptions& optio
     const auto begin = tokens.ids.begin();
     const auto too_many = length - (max_length - around);
     const auto cut = data_->truncates_left ? begin : begin + (length - too_many);
-    tokens.cut = decode(std::span(cut, cut + too_many));
+    tokens.overflowing_tokens.assign(cut, cut + too_many);
+    tokens.cut = decode(tokens.overflowing_tokens);
     tokens.ids.erase(cut, cut + too_many);
   }
   if (options.add_special_tokens) {

@@ -28,7 +28,9 @@ struct Tokens {
   std::vector<int64_t> ids;
   /// One for each id of the text, zero for padding.
   std::vector<int64_t> attention_mask;
-  /// The text, decoded, that truncation took away; empty where all of it fits.
+  /// What truncation took away; empty where all of the text fits.
+  std::vector<int64_t> overflowing_tokens;
+  /// The same as text, for a warning.
   std::string cut;
 };
 
