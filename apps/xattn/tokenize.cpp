@@ -81,13 +81,15 @@ int tokenize(const TokenizeCommandOptions& options, bool from_file) {
 Command add_tokenize(CLI::App& program) {
   auto options = std::make_shared<TokenizeCommandOptions>();
   auto* command = program.add_subcommand(
-      "tokenize", "Prints a text's ids: a line a text, filled or cut to the length of the text encoder.");
+      "tokenize",
+      "Prints a text's ids: a line a text, filled or cut to the length of the text encoder.");
   command->add_option("DIR", options->folder, "a tokenizer's folder, or a pipeline's")->required();
   auto* text = command->add_option("TEXT", options->text, "the text; in quotes, it may be empty");
   auto* file = command->add_option("--file", options->file, "a file with a text a line");
   text->excludes(file);
   return [options, text, file] {
-    if (text->count() + file->count() == 0) throw UsageError("tokenize: TEXT or --file is required");
+    if (text->count() + file->count() == 0)
+      throw UsageError("tokenize: TEXT or --file is required");
     return tokenize(*options, file->count() > 0);
   };
 }

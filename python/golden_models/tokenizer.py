@@ -1,4 +1,4 @@
-"""CLIPTokenizer: folders of tokenizers as they are on the hub and as transformers 5 writes them, texts, and ids.
+"""CLIPTokenizer: folders of tokenizers, as on the hub and as transformers 5 writes them, texts, and ids.
 
     texts/all.jsonl, texts/some.jsonl   a text a line, as JSON
     NAME/                               a tokenizer's folder, and beside its files golden.safetensors:
@@ -99,10 +99,11 @@ def code_points() -> list[str]:
     skipped = set(range(0x3400, 0x4D00)) | set(range(0x4E00, 0x9E00)) | set(range(0xAC00, 0xD700))
     skipped |= set(range(0x20000, 0x3FFFF)) | set(range(0xE1000, 0xEFF00)) | set(range(0xE100, 0xF800))
     # Of the large blocks, whose characters are alike, one in eleven, and the edges of CJK's extensions.
-    edges = {edge + i for edge in (0x2A6E0, 0x2B739, 0x2B81E, 0x2CEA2, 0x2EBE1, 0x2EBF0, 0x2EE5E, 0x2FA1E, 0x3134B,
-                                   0x323B0) for i in range(-4, 5)}
+    ends = (0x2A6E0, 0x2B739, 0x2B81E, 0x2CEA2, 0x2EBE1, 0x2EBF0, 0x2EE5E, 0x2FA1E, 0x3134B, 0x323B0)
+    edges = {end + i for end in ends for i in range(-4, 5)}
     edges |= set(range(0x2F800, 0x2FA20))
-    return [chr(c) for c in planes if not 0xD800 <= c < 0xE000 and (c not in skipped or c % 11 == 0 or c in edges)]
+    wanted = (c for c in planes if c not in skipped or c % 11 == 0 or c in edges)
+    return [chr(c) for c in wanted if not 0xD800 <= c < 0xE000]
 
 
 def every_code_point() -> Iterator[str]:
@@ -113,6 +114,7 @@ def every_code_point() -> Iterator[str]:
     # What unicodedata knows, and blocks newer than it: 15 to 17.
     newer = {0x897, *range(0x1ACF, 0x1AEC), *range(0x10D40, 0x10D90), *range(0x10EFA, 0x10F00)}
     newer |= {*range(0x11380, 0x11400), 0x11F41, 0x11F42, *range(0x16100, 0x16140), *range(0x16D40, 0x16D80)}
+    newer |= {*range(0x105C0, 0x10600), 0x5C8, 0x5C9, *range(0x10EF0, 0x10EFA), *range(0x1D250, 0x1D290)}
     newer |= {0x1E08F, *range(0x1E4EC, 0x1E4F0), *range(0x1E5D0, 0x1E600), *range(0x1E6C0, 0x1E700)}
     marks = [
         c for c in characters if unicodedata.combining(c) or unicodedata.decomposition(c) or ord(c) in newer
@@ -123,11 +125,11 @@ def every_code_point() -> Iterator[str]:
         yield "".join(unicodedata.normalize("NFD", c) + "\u0323" + c for c in group)
     for first in range(0x1100, 0x1113):  # Hangul from its parts
         yield "".join(chr(first) + chr(vowel) + "\u11a8\u11c2" for vowel in range(0x1161, 0x1176))
-    yield "\U00011935\U00011930\U00011938 \U00011382\U000113c9 \U0001611e\U0001611e \U00016d67\U00016d67"
+    yield "\U00011935\U00011930\U00011938 \U00011382\U000113c9 \U0001611e\U0001611e \U00016d67\U00016d67 \U000105d2\u0307"
 
 
 def natural(rng: random.Random) -> Iterator[str]:
-    lines = [line for line in NATURAL.strip().split("\n")]
+    lines = NATURAL.strip().split("\n")
     yield from lines
     words = [word for line in lines for word in line.split()]
     for _ in range(3000):
@@ -163,9 +165,9 @@ def random_unicode(rng: random.Random) -> Iterator[str]:
 
 
 def with_special_tokens(rng: random.Random) -> Iterator[str]:
-    parts = [BOS, EOS, BOS.upper(), EOS.title(), "<|startoftext", "endoftext|>", "<|", "|>", "!", "<cat-toy>", "<CAT-TOY>",
-             "New Style", "NEW STYLE", "new  style", "<m>", "<extra>", "zed", "yy", "xx", " ", "  ", "\t", "a", "é", "e\u0301",
-             "1", "'s", ".", "한국", "</w>", "É", "İ", "Ünï", "ünÏ", "U\u0308nï"]
+    parts = [BOS, EOS, BOS.upper(), EOS.title(), "<|startoftext", "endoftext|>", "<|", "|>", "!",
+             "<cat-toy>", "<CAT-TOY>", "New Style", "NEW STYLE", "new  style", "<m>", "<extra>", "zed", "yy",
+             "xx", " ", "  ", "\t", "a", "é", "e\u0301", "1", "'s", ".", "한국", "</w>", "É", "İ", "Ünï", "ünÏ", "U\u0308nï"]
     yield from ("", " ", "\n\t ", BOS, EOS, BOS + EOS, f" {EOS} ", "\0", "a\0b")
     for _ in range(2000):
         yield "".join(rng.choice(parts) for _ in range(rng.randint(1, 14)))
@@ -186,8 +188,9 @@ def long_texts(rng: random.Random) -> Iterator[str]:
 
 def make_texts() -> tuple[list[str], list[str]]:
     rng = random.Random(5)
-    texts = [text for source in (natural, code_like, random_unicode, with_special_tokens, long_texts) for text in source(rng)]
-    some = [*with_special_tokens(rng), *rng.sample(texts, 1500), *(line for line in NATURAL.strip().split("\n"))]
+    sources = (natural, code_like, random_unicode, with_special_tokens, long_texts)
+    texts = [text for source in sources for text in source(rng)]
+    some = [*with_special_tokens(rng), *rng.sample(texts, 1500), *NATURAL.strip().split("\n")]
     return [*texts, *every_code_point()], some
 
 

@@ -32,8 +32,9 @@ void AddedTokenFinder::add(const AddedToken& token, std::string pattern) {
   if (pattern.empty()) return;
   empty_ = false;
   auto& patterns = patterns_[static_cast<unsigned char>(pattern.front())];
-  const auto place = std::find_if(patterns.begin(), patterns.end(),
-                                  [&](const Pattern& other) { return other.text.size() < pattern.size(); });
+  const auto place = std::find_if(patterns.begin(), patterns.end(), [&](const Pattern& other) {
+    return other.text.size() < pattern.size();
+  });
   patterns.insert(place, {std::move(pattern), token.id, token.lstrip, token.rstrip});
 }
 
@@ -56,7 +57,9 @@ void AddedTokenFinder::split(
     }
     auto end = at + pattern->text.size();
     const auto start = pattern->lstrip ? without_spaces(text, taken, at) : at;
-    for (std::size_t size = 0; pattern->rstrip && end < text.size() && is_space_at(text, end, size);) end += size;
+    for (std::size_t size = 0;
+         pattern->rstrip && end < text.size() && is_space_at(text, end, size);)
+      end += size;
     if (taken < start) take(text.substr(taken, start - taken), std::nullopt);
     take({}, pattern->id);
     taken = at = end;

@@ -30,7 +30,8 @@ class AddedTokenFinder {
   AddedTokenFinder() = default;
   void add(const AddedToken& token, std::string pattern);
 
-  /// Calls `take` with the texts between the tokens, where they are not empty, and with the tokens' ids.
+  /// Calls `take` with the texts between the tokens, where they are not empty, and with the tokens'
+  /// ids.
   void split(std::string_view text,
              const std::function<void(std::string_view, std::optional<std::int32_t>)>& take) const;
 

@@ -33,7 +33,9 @@ const Table& table() {
 
 }  // namespace
 
-const std::string& character_of_byte(unsigned char byte) { return table().characters[byte]; }
+const std::string& character_of_byte(unsigned char byte) {
+  return table().characters[byte];
+}
 
 std::string bytes_of_token(std::string_view token) {
   const auto& known = table().bytes;

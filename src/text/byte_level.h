@@ -5,8 +5,8 @@
 
 namespace xattn::text {
 
-/// Byte-level BPE writes every byte as a visible character: ASCII and Latin-1's as themselves, the 68 others
-/// as U+0100 and up.
+/// Byte-level BPE writes every byte as a visible character: ASCII and Latin-1's as themselves, the
+/// 68 others as U+0100 and up.
 
 /// The character that stands for a byte, in UTF-8.
 const std::string& character_of_byte(unsigned char byte);

@@ -11,10 +11,12 @@ namespace xattn::text {
 namespace {
 
 std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-  return (std::uint64_t{static_cast<std::uint32_t>(left)} << 32) | static_cast<std::uint32_t>(right);
+  return (std::uint64_t{static_cast<std::uint32_t>(left)} << 32) |
+         static_cast<std::uint32_t>(right);
 }
 
-/// A part of the word, in a list linked by indices. One that was merged into its left neighbour has no id.
+/// A part of the word, in a list linked by indices. One that was merged into its left neighbour has
+/// no id.
 struct Symbol {
   std::int32_t id;
   std::int32_t left, right;
@@ -34,8 +36,8 @@ struct Candidate {
 
 }  // namespace
 
-BytePairEncoding::BytePairEncoding(const Vocabulary& vocabulary, const Merges& merges, std::int32_t unk_token,
-                                   const io::Subject& merges_file) {
+BytePairEncoding::BytePairEncoding(const Vocabulary& vocabulary, const Merges& merges,
+                                   std::int32_t unk_token, const io::Subject& merges_file) {
   const auto id_of = [&](const std::string& token) {
     const auto found = vocabulary.find(token);
     return found == vocabulary.end() ? kNone : found->second;
@@ -45,7 +47,8 @@ BytePairEncoding::BytePairEncoding(const Vocabulary& vocabulary, const Merges& m
     const auto middle = id_of(character), last = id_of(character + std::string(kEndOfWord));
     if (unk_token == kNone && (middle == kNone || last == kNone)) {
       merges_file.fail(io::cat("vocabulary: expected ", io::quote(character), " and ",
-                               io::quote(character + std::string(kEndOfWord)), ", or the unk token, got neither"));
+                               io::quote(character + std::string(kEndOfWord)),
+                               ", or the unk token, got neither"));
     }
     byte_ids_[byte] = middle == kNone ? unk_token : middle;
     last_byte_ids_[byte] = last == kNone ? unk_token : last;
@@ -55,14 +58,17 @@ BytePairEncoding::BytePairEncoding(const Vocabulary& vocabulary, const Merges& m
     const auto& [left, right] = merges[rank];
     for (const auto& token : {left, right, left + right}) {
       if (id_of(token) == kNone) {
-        merges_file.fail(io::cat("merge ", rank, ": expected tokens of the vocabulary, got ", io::quote(token)));
+        merges_file.fail(
+            io::cat("merge ", rank, ": expected tokens of the vocabulary, got ", io::quote(token)));
       }
     }
-    merges_[pair_key(id_of(left), id_of(right))] = {static_cast<std::int32_t>(rank), id_of(left + right)};
+    merges_[pair_key(id_of(left), id_of(right))] = {static_cast<std::int32_t>(rank),
+                                                    id_of(left + right)};
   }
 }
 
-const BytePairEncoding::Merge* BytePairEncoding::find_merge(std::int32_t left, std::int32_t right) const {
+const BytePairEncoding::Merge* BytePairEncoding::find_merge(std::int32_t left,
+                                                            std::int32_t right) const {
   const auto found = merges_.find(pair_key(left, right));
   return found == merges_.end() ? nullptr : &found->second;
 }

@@ -15,14 +15,14 @@ namespace xattn::text {
 using Vocabulary = std::unordered_map<std::string, std::int32_t>;
 using Merges = std::vector<std::pair<std::string, std::string>>;
 
-/// Merges the bytes of a word, the last of which is marked `</w>`, pair by pair: of all neighbours that the
-/// merges name, those named first, the leftmost first.
+/// Merges the bytes of a word, the last of which is marked `</w>`, pair by pair: of all neighbours
+/// that the merges name, those named first, the leftmost first.
 class BytePairEncoding {
  public:
   static constexpr std::string_view kEndOfWord = "</w>";
 
-  /// `unk_token` stands for bytes that the vocabulary lacks; -1 where it lacks that too. Errors are about the
-  /// merges' file.
+  /// `unk_token` stands for bytes that the vocabulary lacks; -1 where it lacks that too. Errors are
+  /// about the merges' file.
   BytePairEncoding(const Vocabulary& vocabulary, const Merges& merges, std::int32_t unk_token,
                    const io::Subject& merges_file);
 

@@ -30,7 +30,8 @@ std::string replace_all(std::string_view text, std::string_view found, std::stri
 
 /// What Python's `str.strip` takes away.
 bool is_stripped(char32_t code) {
-  return text::character_class(code) == text::CharacterClass::kSpace || (code >= 0x1c && code <= 0x1f);
+  return text::character_class(code) == text::CharacterClass::kSpace ||
+         (code >= 0x1c && code <= 0x1f);
 }
 
 std::string strip(const std::string& text) {
@@ -91,7 +92,8 @@ CLIPTokenizer CLIPTokenizer::from_pretrained(const std::string& folder) {
 
 std::vector<int64_t> CLIPTokenizer::ids_of(std::string_view text) const {
   if (const auto at = text::find_invalid_utf8(text); at != std::string_view::npos) {
-    throw ValueError(io::cat("[CLIPTokenizer] text: expected UTF-8, got an invalid byte at offset ", at));
+    throw ValueError(
+        io::cat("[CLIPTokenizer] text: expected UTF-8, got an invalid byte at offset ", at));
   }
   std::vector<int64_t> ids;
   const auto take_word = [&](std::string_view word) { data_->encoding.append_ids(word, ids); };
@@ -108,7 +110,8 @@ Tokens CLIPTokenizer::encode(std::string_view text, const TokenizeOptions& optio
   const auto max_length = options.max_length.value_or(data_->model_max_length);
   const std::int64_t around = options.add_special_tokens ? 2 : 0;
   if (max_length < around) {
-    throw ValueError(io::cat("[CLIPTokenizer] max_length: expected at least ", around, ", got ", max_length));
+    throw ValueError(
+        io::cat("[CLIPTokenizer] max_length: expected at least ", around, ", got ", max_length));
   }
   Tokens tokens;
   tokens.ids = ids_of(text);
@@ -126,7 +129,8 @@ Tokens CLIPTokenizer::encode(std::string_view text, const TokenizeOptions& optio
     tokens.ids.push_back(data_->eos);
   }
   tokens.attention_mask.assign(tokens.ids.size(), 1);
-  if (const auto used = static_cast<std::int64_t>(tokens.ids.size()); options.padding && used < max_length) {
+  if (const auto used = static_cast<std::int64_t>(tokens.ids.size());
+      options.padding && used < max_length) {
     const auto add_to = [&](std::vector<int64_t>& row, std::int64_t value) {
       row.insert(data_->pads_left ? row.begin() : row.end(), max_length - used, value);
     };
@@ -152,7 +156,8 @@ std::string CLIPTokenizer::decode(std::span<const int64_t> ids, bool skip_specia
     if (skip_special_tokens && data_->special_ids.contains(id)) continue;
     bytes += text::bytes_of_token(token->second);
   }
-  return strip(replace_all(text::replace_invalid_utf8(bytes), text::BytePairEncoding::kEndOfWord, " "));
+  return strip(
+      replace_all(text::replace_invalid_utf8(bytes), text::BytePairEncoding::kEndOfWord, " "));
 }
 
 std::optional<int64_t> CLIPTokenizer::token_to_id(std::string_view token) const {
@@ -161,10 +166,20 @@ std::optional<int64_t> CLIPTokenizer::token_to_id(std::string_view token) const 
   return found->second;
 }
 
-int64_t CLIPTokenizer::bos_token_id() const { return data_->bos; }
-int64_t CLIPTokenizer::eos_token_id() const { return data_->eos; }
-int64_t CLIPTokenizer::pad_token_id() const { return data_->pad; }
-int64_t CLIPTokenizer::model_max_length() const { return data_->model_max_length; }
-int64_t CLIPTokenizer::size() const { return static_cast<int64_t>(data_->tokens.size()); }
+int64_t CLIPTokenizer::bos_token_id() const {
+  return data_->bos;
+}
+int64_t CLIPTokenizer::eos_token_id() const {
+  return data_->eos;
+}
+int64_t CLIPTokenizer::pad_token_id() const {
+  return data_->pad;
+}
+int64_t CLIPTokenizer::model_max_length() const {
+  return data_->model_max_length;
+}
+int64_t CLIPTokenizer::size() const {
+  return static_cast<int64_t>(data_->tokens.size());
+}
 
 }  // namespace xattn

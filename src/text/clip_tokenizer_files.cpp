@@ -1,8 +1,8 @@
-// tokenizer.json        {"model": {"vocab": {token: id}, "merges": ["a b" or ["a", "b"]]}, "added_tokens": […]}
-// vocab.json            {token: id}
-// merges.txt            "#version: …", then a merge a line: "a b"
-// tokenizer_config.json {"bos_token": token, …, "added_tokens_decoder": {id: added token}, "model_max_length": n}
-// special_tokens_map.json, added_tokens.json: older folders' parts of tokenizer_config.json
+// tokenizer.json        {"model": {"vocab": {token: id}, "merges": ["a b" or ["a", "b"]]},
+// "added_tokens": […]} vocab.json            {token: id} merges.txt            "#version: …", then
+// a merge a line: "a b" tokenizer_config.json {"bos_token": token, …, "added_tokens_decoder": {id:
+// added token}, "model_max_length": n} special_tokens_map.json, added_tokens.json: older folders'
+// parts of tokenizer_config.json
 #include "clip_tokenizer_files.h"
 
 #include <algorithm>
@@ -40,7 +40,8 @@ std::pair<std::string, std::string> split_merge(const io::Subject& subject, cons
                                                 std::string_view text) {
   const auto space = text.find(' ');
   if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
-    subject.fail(io::cat(what, ": expected two tokens with a space between, got ", io::quote(text)));
+    subject.fail(
+        io::cat(what, ": expected two tokens with a space between, got ", io::quote(text)));
   }
   return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
 }
@@ -54,7 +55,8 @@ Merges read_merges(const io::Subject& subject) {
     auto text = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (text.ends_with('\r')) text.remove_suffix(1);
-    if (!text.starts_with("#version")) merges.push_back(split_merge(subject, io::cat("line ", line), text));
+    if (!text.starts_with("#version"))
+      merges.push_back(split_merge(subject, io::cat("line ", line), text));
   }
   return merges;
 }
@@ -65,8 +67,10 @@ Merges read_merges(const JsonFile& file, const json& list) {
   merges.reserve(list.size());
   for (const auto& merge : list) {
     if (merge.is_string()) {
-      merges.push_back(split_merge(file.subject(), io::cat("merge ", merges.size()), merge.get<std::string>()));
-    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+      merges.push_back(
+          split_merge(file.subject(), io::cat("merge ", merges.size()), merge.get<std::string>()));
+    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
+               merge[1].is_string()) {
       merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
     } else {
       file.refuse(io::cat("merge ", merges.size()), "two tokens", merge);
@@ -75,13 +79,17 @@ Merges read_merges(const JsonFile& file, const json& list) {
   return merges;
 }
 
-/// Python makes its own normaliser and the rest, whatever the file says of them; the model must be the one.
+/// Python makes its own normaliser and the rest, whatever the file says of them; the model must be
+/// the one.
 void read_model(const JsonFile& file, CLIPTokenizerFiles& files) {
   const auto* model = file.find("model");
   if (!model || !model->is_object()) file.refuse("model", "a JSON object", model ? *model : json());
-  if (const auto type = file.text(*model, "type", "BPE"); type != "BPE") file.refuse("model.type", "BPE", type);
-  const auto suffix = file.text(*model, "end_of_word_suffix", std::string(BytePairEncoding::kEndOfWord));
-  if (suffix != BytePairEncoding::kEndOfWord) file.refuse("model.end_of_word_suffix", "</w>", suffix);
+  if (const auto type = file.text(*model, "type", "BPE"); type != "BPE")
+    file.refuse("model.type", "BPE", type);
+  const auto suffix =
+      file.text(*model, "end_of_word_suffix", std::string(BytePairEncoding::kEndOfWord));
+  if (suffix != BytePairEncoding::kEndOfWord)
+    file.refuse("model.end_of_word_suffix", "</w>", suffix);
   const auto* vocabulary = file.find(*model, "vocab");
   const auto* merges = file.find(*model, "merges");
   files.vocabulary = read_vocabulary(file, vocabulary ? *vocabulary : json());
@@ -99,7 +107,8 @@ std::int64_t read_max_length(const JsonFile& config) {
   constexpr double kVeryLarge = 1e9;  // transformers writes 1e30 for "not known"
   if (value->is_number() && value->get<double>() >= kVeryLarge) return kContextLength;
   constexpr std::uint64_t kMost = 1'000'000;  // rows are padded to it
-  if (!value->is_number_unsigned() || value->get<std::uint64_t>() < 2 || value->get<std::uint64_t>() > kMost) {
+  if (!value->is_number_unsigned() || value->get<std::uint64_t>() < 2 ||
+      value->get<std::uint64_t>() > kMost) {
     config.refuse("model_max_length", io::cat("a whole number from 2 to ", kMost), *value);
   }
   return value->get<std::int64_t>();
@@ -117,8 +126,11 @@ CLIPTokenizerFiles read_clip_tokenizer(const std::string& place, const std::stri
   const auto subject = [&](const char* name) {
     return io::Subject{place, (std::filesystem::path(folder) / name).string()};
   };
-  const auto is_there = [&](const char* name) { return std::filesystem::exists(subject(name).path); };
-  if (!std::filesystem::is_directory(folder)) io::Subject{place, folder}.fail("expected a folder, got none");
+  const auto is_there = [&](const char* name) {
+    return std::filesystem::exists(subject(name).path);
+  };
+  if (!std::filesystem::is_directory(folder))
+    io::Subject{place, folder}.fail("expected a folder, got none");
   if (!is_there("tokenizer.json") && !(is_there("vocab.json") && is_there("merges.txt"))) {
     io::Subject{place, folder}.fail(
         io::cat("expected tokenizer.json, or vocab.json and merges.txt, got ",

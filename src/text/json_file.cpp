@@ -28,7 +28,8 @@ JsonFile::JsonFile(io::Subject subject) : subject_(std::move(subject)) {
   } catch (const json::exception& error) {
     subject_.fail(io::cat("expected JSON: ", io::quote(error.what())));
   }
-  if (!object_.is_object()) subject_.fail(io::cat("expected a JSON object, got ", io::quote(object_.dump())));
+  if (!object_.is_object())
+    subject_.fail(io::cat("expected a JSON object, got ", io::quote(object_.dump())));
 }
 
 JsonFile JsonFile::optional(io::Subject subject) {
@@ -50,7 +51,8 @@ bool JsonFile::flag(const json& object, const char* name, bool fallback) const {
   return value->get<bool>();
 }
 
-std::string JsonFile::text(const json& object, const char* name, const std::string& fallback) const {
+std::string JsonFile::text(const json& object, const char* name,
+                           const std::string& fallback) const {
   const auto* value = find(object, name);
   if (!value) return fallback;
   if (!value->is_string()) refuse(name, "a text", *value);

@@ -29,12 +29,14 @@ class JsonFile {
 
   /// A field of an object; `fallback` where it is not there or null.
   bool flag(const nlohmann::json& object, const char* name, bool fallback) const;
-  std::string text(const nlohmann::json& object, const char* name, const std::string& fallback) const;
+  std::string text(const nlohmann::json& object, const char* name,
+                   const std::string& fallback) const;
   /// An id: a whole number of 31 bits.
   std::int32_t id(std::string_view what, const nlohmann::json& value) const;
 
   /// Throws FileError "[place] path: what: expected …, got …".
-  [[noreturn]] void refuse(std::string_view what, std::string_view expected, const nlohmann::json& got) const;
+  [[noreturn]] void refuse(std::string_view what, std::string_view expected,
+                           const nlohmann::json& got) const;
 
  private:
   JsonFile() = default;

@@ -20,10 +20,12 @@ bool is_standard(const std::string& key) {
 }
 
 /// A token, given as text or as tokenizers' object.
-AddedToken read_token(const JsonFile& file, const std::string& what, const json& value, bool special) {
+AddedToken read_token(const JsonFile& file, const std::string& what, const json& value,
+                      bool special) {
   if (value.is_string()) return {.content = value.get<std::string>(), .special = true};
   const auto* content = value.is_object() ? JsonFile::find(value, "content") : nullptr;
-  if (!content || !content->is_string()) file.refuse(what, "a text, or an object with one as content", value);
+  if (!content || !content->is_string())
+    file.refuse(what, "a text, or an object with one as content", value);
   if (file.flag(value, "single_word", false)) file.refuse(what + ".single_word", "false", true);
   special |= file.flag(value, "special", false);
   return {.content = content->get<std::string>(),
@@ -75,7 +77,8 @@ class NumberedTokens {
     for (std::size_t i = 0; i < list->size(); ++i) {
       const auto what = io::cat("added_tokens[", i, "]");
       const auto& value = (*list)[i];
-      if (!value.is_object() || !value.contains("id")) file.refuse(what, "an object with an id", value);
+      if (!value.is_object() || !value.contains("id"))
+        file.refuse(what, "an object with an id", value);
       add(file, file.id(what + ".id", value["id"]), read_token(file, what, value, false));
     }
   }
@@ -90,8 +93,8 @@ class NumberedTokens {
   std::map<std::int32_t, Entry> by_id_;
 };
 
-/// tokenizers' `add_tokens`: a token of the vocabulary keeps its id, another gets the next, and the last to
-/// come decides on the flags.
+/// tokenizers' `add_tokens`: a token of the vocabulary keeps its id, another gets the next, and the
+/// last to come decides on the flags.
 class TokenAdder {
  public:
   explicit TokenAdder(const Vocabulary& vocabulary)
@@ -114,7 +117,8 @@ class TokenAdder {
   std::vector<AddedToken> tokens() const {
     std::vector<AddedToken> tokens;
     for (const auto& [content, token] : added_) tokens.push_back(token);
-    std::sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    std::sort(tokens.begin(), tokens.end(),
+              [](const auto& a, const auto& b) { return a.id < b.id; });
     return tokens;
   }
 
@@ -141,7 +145,8 @@ struct SpecialTokens {
     const auto* list = file.find("extra_special_tokens");
     if (!list || list->empty()) list = file.find("additional_special_tokens");
     if (!list) return;
-    if (!list->is_array() && !list->is_object()) file.refuse("extra_special_tokens", "a list", *list);
+    if (!list->is_array() && !list->is_object())
+      file.refuse("extra_special_tokens", "a list", *list);
     for (const auto& value : *list) {
       extra.push_back(read_token(file, "extra_special_tokens", value, all_special));
     }
@@ -187,7 +192,8 @@ void read_special_tokens(const SpecialTokenFiles& sources, CLIPTokenizerFiles& f
     if (!token.content.empty() && !numbered.has(token.content)) adder.add(token);
   };
   for (const auto* name : kNames) {
-    if (const auto found = special.named.find(name); found != special.named.end()) add_new(found->second);
+    if (const auto found = special.named.find(name); found != special.named.end())
+      add_new(found->second);
   }
   for (const auto& token : special.extra) add_new(token);
   files.added_tokens = adder.tokens();

@@ -5,7 +5,8 @@
 
 namespace xattn::text {
 
-/// The files that say what the special and the added tokens are; those that a folder lacks are empty.
+/// The files that say what the special and the added tokens are; those that a folder lacks are
+/// empty.
 struct SpecialTokenFiles {
   const JsonFile& config;
   const JsonFile& special_tokens_map;

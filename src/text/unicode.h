@@ -13,8 +13,8 @@ CharacterClass character_class(char32_t code);
 /// The canonical composition (NFC).
 std::u32string compose(std::u32string_view text);
 
-/// NFC, each run of white space as one space, and every character's own lowercase (no final sigma). UTF-8 in
-/// and out.
+/// NFC, each run of white space as one space, and every character's own lowercase (no final sigma).
+/// UTF-8 in and out.
 std::string normalize(std::string_view text);
 
 }  // namespace xattn::text

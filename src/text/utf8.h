@@ -6,8 +6,8 @@
 
 namespace xattn::text {
 
-/// A character at the start of some bytes; where they are not UTF-8, the bytes to pass over (the "maximal
-/// subpart" that U+FFFD stands for).
+/// A character at the start of some bytes; where they are not UTF-8, the bytes to pass over (the
+/// "maximal subpart" that U+FFFD stands for).
 struct Character {
   char32_t code = 0;
   std::size_t size = 0;

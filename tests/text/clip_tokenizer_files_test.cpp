@@ -1,4 +1,5 @@
-// Folders of tokenizers: where things may be, and what is refused, in one line that says where and what.
+// Folders of tokenizers: where things may be, and what is refused, in one line that says where and
+// what.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -20,12 +21,17 @@ class CLIPTokenizerFiles : public ::testing::Test {
     write("merges.txt", "#version: 0.2\na t</w>\nc at</w>\nc a\n");
   }
 
-  void write(const std::string& name, std::string_view bytes) const { write_bytes(folder_ / name, bytes); }
+  void write(const std::string& name, std::string_view bytes) const {
+    write_bytes(folder_ / name, bytes);
+  }
   void remove(const std::string& name) const { std::filesystem::remove(folder_ / name); }
   CLIPTokenizer load() const { return CLIPTokenizer::from_pretrained(folder_.path().string()); }
 
   static json tokenizer_json() {
-    return {{"model", {{"type", "BPE"}, {"vocab", small_vocabulary()}, {"merges", {"a t</w>", {"c", "at</w>"}}}}},
+    return {{"model",
+             {{"type", "BPE"},
+              {"vocab", small_vocabulary()},
+              {"merges", {"a t</w>", {"c", "at</w>"}}}}},
             {"added_tokens", json::array()}};
   }
 
@@ -92,12 +98,14 @@ TEST_F(CLIPTokenizerFiles, RefusesBrokenVocabularies) {
   }
   write("vocab.json", R"({"a": 0, "a</w>": 1})");
   write("merges.txt", "");
-  expect_refused("merges.txt", "vocabulary: expected 'Ā' and 'Ā</w>', or the unk token, got neither");
+  expect_refused("merges.txt",
+                 "vocabulary: expected 'Ā' and 'Ā</w>', or the unk token, got neither");
 }
 
 TEST_F(CLIPTokenizerFiles, RefusesBrokenMerges) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"#version: 0.2\nc a\nx y z\n", "line 3: expected two tokens with a space between, got 'x y z'"},
+      {"#version: 0.2\nc a\nx y z\n",
+       "line 3: expected two tokens with a space between, got 'x y z'"},
       {"c a\n\n", "line 2: expected two tokens"},
       {"ca", "line 1: expected two tokens"},
       {"c a\nqqq a\n", "merge 1: expected tokens of the vocabulary, got 'qqq'"},
@@ -131,12 +139,16 @@ TEST_F(CLIPTokenizerFiles, RefusesBrokenTokenizerFiles) {
       {with("/model/merges/0", "no"), "merge 0: expected two tokens with a space"},
       {with("/added_tokens", 1), "added_tokens: expected a list"},
       {with("/added_tokens/0", 1), "added_tokens[0]: expected an object with an id"},
-      {with("/added_tokens/0", {{"id", 1}}), "added_tokens[0]: expected a text, or an object with one as content"},
-      {with("/added_tokens/0", {{"id", -1}, {"content", "x"}}), "added_tokens[0].id: expected a whole number"},
-      {with("/added_tokens/0", {{"id", 9999}, {"content", "new"}}), "id of 'new': expected 517, as in the vocabulary"},
+      {with("/added_tokens/0", {{"id", 1}}),
+       "added_tokens[0]: expected a text, or an object with one as content"},
+      {with("/added_tokens/0", {{"id", -1}, {"content", "x"}}),
+       "added_tokens[0].id: expected a whole number"},
+      {with("/added_tokens/0", {{"id", 9999}, {"content", "new"}}),
+       "id of 'new': expected 517, as in the vocabulary"},
       {with("/added_tokens/0", {{"id", 517}, {"content", "new"}, {"single_word", true}}),
        "added_tokens[0].single_word: expected false"},
-      {with("/added_tokens/0", {{"id", 517}, {"content", "new"}, {"lstrip", 1}}), "lstrip: expected true or false"},
+      {with("/added_tokens/0", {{"id", 517}, {"content", "new"}, {"lstrip", 1}}),
+       "lstrip: expected true or false"},
   };
   for (const auto& [bytes, reason] : cases) {
     write("tokenizer.json", bytes);
@@ -147,19 +159,24 @@ TEST_F(CLIPTokenizerFiles, RefusesBrokenTokenizerFiles) {
 TEST_F(CLIPTokenizerFiles, RefusesBrokenConfigs) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"null", "expected a JSON object"},
-      {R"({"tokenizer_class": "T5Tokenizer"})", "tokenizer_class: expected CLIPTokenizer, got '\"T5Tokenizer\"'"},
-      {R"({"model_max_length": 1})", "model_max_length: expected a whole number from 2 to 1000000, got '1'"},
+      {R"({"tokenizer_class": "T5Tokenizer"})",
+       "tokenizer_class: expected CLIPTokenizer, got '\"T5Tokenizer\"'"},
+      {R"({"model_max_length": 1})",
+       "model_max_length: expected a whole number from 2 to 1000000, got '1'"},
       {R"({"model_max_length": 2000000})", "model_max_length: expected a whole number from 2"},
       {R"({"model_max_length": "77"})", "model_max_length: expected a whole number"},
       {R"({"model_max_length": -77})", "model_max_length: expected a whole number"},
       {R"({"padding_side": "top"})", "padding_side: expected left or right, got '\"top\"'"},
       {R"({"split_special_tokens": true})", "split_special_tokens: expected false"},
-      {R"({"bos_token": 7})", "bos_token: expected a text, or an object with one as content, got '7'"},
+      {R"({"bos_token": 7})",
+       "bos_token: expected a text, or an object with one as content, got '7'"},
       {R"({"eos_token": null})", "eos_token: expected a text"},
       {R"({"added_tokens_decoder": []})", "added_tokens_decoder: expected a JSON object"},
-      {R"({"added_tokens_decoder": {"x": {"content": "a"}}})", "added_tokens_decoder.'x': expected an id"},
+      {R"({"added_tokens_decoder": {"x": {"content": "a"}}})",
+       "added_tokens_decoder.'x': expected an id"},
       {R"({"added_tokens_decoder": {"4294967295": {"content": "a"}}})", "expected a whole number"},
-      {R"({"added_tokens_decoder": {"5": "a"}})", "added_tokens_decoder.'5': expected a JSON object"},
+      {R"({"added_tokens_decoder": {"5": "a"}})",
+       "added_tokens_decoder.'5': expected a JSON object"},
       {R"({"added_tokens_decoder": {"600": {"content": "new"}}})", "id of 'new': expected 517"},
       {R"({"extra_special_tokens": 3})", "extra_special_tokens: expected a list"},
   };

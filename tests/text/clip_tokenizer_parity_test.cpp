@@ -1,4 +1,5 @@
-// The ids of transformers' CLIPTokenizer, for every folder and every text of python/golden_models/tokenizer.py.
+// The ids of transformers' CLIPTokenizer, for every folder and every text of
+// python/golden_models/tokenizer.py.
 #include <fstream>
 
 #include "io/support/temporary_folder.h"
@@ -13,7 +14,8 @@ class CLIPTokenizerParity : public ::testing::TestWithParam<TokenizerCase> {};
 
 /// How many texts have other ids than Python's; the first few are reported.
 int count_differences(const TokenizerCase& golden, const CLIPTokenizer& tokenizer, bool report) {
-  const auto lengths = golden_ids(golden, "lengths"), ids = golden_ids(golden, "ids"), padded = golden_ids(golden, "padded");
+  const auto lengths = golden_ids(golden, "lengths"), ids = golden_ids(golden, "ids"),
+             padded = golden_ids(golden, "padded");
   const auto texts = golden.texts();
   EXPECT_EQ(texts.size(), lengths.size());
   int different = 0;
@@ -22,11 +24,13 @@ int count_differences(const TokenizerCase& golden, const CLIPTokenizer& tokenize
     const auto whole = tokenizer.encode(texts[i], {.padding = false, .truncation = false});
     const auto cut = tokenizer.encode(texts[i], {.max_length = 77});
     const bool same = std::equal(whole.ids.begin(), whole.ids.end(), row, row + lengths[i]) &&
-                      std::equal(cut.ids.begin(), cut.ids.end(), padded.data() + 77 * i, padded.data() + 77 * (i + 1));
+                      std::equal(cut.ids.begin(), cut.ids.end(), padded.data() + 77 * i,
+                                 padded.data() + 77 * (i + 1));
     if (!same && ++different <= 5 && report) {
       ADD_FAILURE() << "text " << i << " " << io::quote(texts[i]) << "\n  expected "
-                    << ::testing::PrintToString(std::vector<int64_t>(row, row + std::min(lengths[i], 100))) << "\n  got      "
-                    << ::testing::PrintToString(whole.ids);
+                    << ::testing::PrintToString(
+                           std::vector<int64_t>(row, row + std::min(lengths[i], 100)))
+                    << "\n  got      " << ::testing::PrintToString(whole.ids);
     }
   }
   return different;
@@ -37,7 +41,8 @@ TEST_P(CLIPTokenizerParity, HasPythonsIds) {
   const auto tokenizer = CLIPTokenizer::from_pretrained(GetParam().folder.string());
   EXPECT_EQ(count_differences(GetParam(), tokenizer, true), 0);
   const auto special = GetParam().facts.at("special").get<std::vector<int64_t>>();
-  EXPECT_EQ(special, (std::vector{tokenizer.bos_token_id(), tokenizer.eos_token_id(), tokenizer.pad_token_id()}));
+  EXPECT_EQ(special, (std::vector{tokenizer.bos_token_id(), tokenizer.eos_token_id(),
+                                  tokenizer.pad_token_id()}));
   EXPECT_EQ(tokenizer.size(), GetParam().facts.at("size").get<int64_t>());
   EXPECT_EQ(tokenizer.model_max_length(), 77);
 }
@@ -61,7 +66,8 @@ std::string case_name(const ::testing::TestParamInfo<TokenizerCase>& info) {
   return info.param.name.empty() ? "no_golden_data" : info.param.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, CLIPTokenizerParity, ::testing::ValuesIn(tokenizer_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Golden, CLIPTokenizerParity, ::testing::ValuesIn(tokenizer_cases()),
+                         case_name);
 
 // The twin: two merges that change places change ids.
 TEST(CLIPTokenizerParity, FailsWithOtherMerges) {
@@ -75,7 +81,9 @@ TEST(CLIPTokenizerParity, FailsWithOtherMerges) {
   merges.erase(at, 4);
   merges += "t h\n";
   write_bytes(folder / "merges.txt", merges);
-  EXPECT_GT(count_differences(golden, CLIPTokenizer::from_pretrained(folder.path().string()), false), 100);
+  EXPECT_GT(
+      count_differences(golden, CLIPTokenizer::from_pretrained(folder.path().string()), false),
+      100);
 }
 
 }  // namespace

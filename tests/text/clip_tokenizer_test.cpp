@@ -67,11 +67,14 @@ TEST_F(CLIPTokenizerTest, CutsWhatDoesNotFitAndSaysWhat) {
   EXPECT_EQ(tokens.overflowing_tokens.size(), 5);
   EXPECT_TRUE(tokenizer.encode("cat cat").cut.empty());
   EXPECT_EQ(tokenizer.encode("cat cat cat", {.truncation = false}).ids.size(), 5);
-  EXPECT_EQ(tokenizer.encode("cat cat cat", {.add_special_tokens = false, .max_length = 2}).ids.size(), 2);
+  EXPECT_EQ(
+      tokenizer.encode("cat cat cat", {.add_special_tokens = false, .max_length = 2}).ids.size(),
+      2);
 }
 
 TEST_F(CLIPTokenizerTest, PadsAndCutsOnTheLeftWhereToldTo) {
-  const auto tokenizer = load(R"({"model_max_length": 5, "padding_side": "left", "truncation_side": "left"})");
+  const auto tokenizer =
+      load(R"({"model_max_length": 5, "padding_side": "left", "truncation_side": "left"})");
   EXPECT_EQ(tokenizer.encode("cat").ids[0], tokenizer.pad_token_id());
   EXPECT_EQ(tokenizer.encode("cat").attention_mask, (std::vector<int64_t>{0, 0, 1, 1, 1}));
   EXPECT_EQ(tokenizer.encode("x cat cat cat").cut, "x");
@@ -134,7 +137,8 @@ TEST_F(CLIPTokenizerTest, TakesTimeInProportion) {
   for (const auto& text : {letters, marks, words, signs, spaces}) {
     const auto start = std::chrono::steady_clock::now();
     tokenizer.encode(text);
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20)) << text.substr(0, 8);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20))
+        << text.substr(0, 8);
   }
 }
 
@@ -161,7 +165,9 @@ TEST(Unicode, NormalisesAsTheOriginal) {
   EXPECT_EQ(text::normalize("a\xcc\x81\xcc\xa3"), "ạ́");
   EXPECT_EQ(text::normalize("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab"), "한");
   EXPECT_EQ(text::normalize(std::string("\0X", 2)), std::string("\0x", 2));
-  EXPECT_EQ(text::normalize("\xe1\xa0\x8e\xe2\x80\x8b\xef\xbb\xbf"), "\xe1\xa0\x8e\xe2\x80\x8b\xef\xbb\xbf") << "not spaces";
+  EXPECT_EQ(text::normalize("\xe1\xa0\x8e\xe2\x80\x8b\xef\xbb\xbf"),
+            "\xe1\xa0\x8e\xe2\x80\x8b\xef\xbb\xbf")
+      << "not spaces";
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ std::vector<Row> read_rows(const std::filesystem::path& path) {
 }  // namespace
 
 std::vector<std::string> TokenizerCase::texts() const {
-  return read_rows<std::string>(folder.parent_path() / "texts" / (facts.at("texts").get<std::string>() + ".jsonl"));
+  return read_rows<std::string>(folder.parent_path() / "texts" /
+                                (facts.at("texts").get<std::string>() + ".jsonl"));
 }
 
 std::vector<std::vector<std::string>> TokenizerCase::decoded() const {
@@ -38,7 +39,8 @@ std::vector<std::vector<std::string>> TokenizerCase::decoded() const {
 std::vector<TokenizerCase> tokenizer_cases() {
   std::ifstream manifest(area_folder() / "manifest.json");
   if (!manifest) {
-    if (std::getenv("CI")) throw std::runtime_error("CI without golden data of tokenizer (XATTN_GOLDEN_MODELS_DIR)");
+    if (std::getenv("CI"))
+      throw std::runtime_error("CI without golden data of tokenizer (XATTN_GOLDEN_MODELS_DIR)");
     return {TokenizerCase{}};
   }
   std::vector<TokenizerCase> cases;
@@ -58,7 +60,8 @@ TokenizerCase tokenizer_case(const std::string& name) {
 }
 
 std::vector<std::int32_t> golden_ids(const TokenizerCase& tokenizer_case, const std::string& name) {
-  const auto file = io::WeightsFile::open("test", (tokenizer_case.folder / "golden.safetensors").string());
+  const auto file =
+      io::WeightsFile::open("test", (tokenizer_case.folder / "golden.safetensors").string());
   for (const auto& record : file->contents().tensors) {
     if (record.name != name) continue;
     std::vector<std::int32_t> ids(file->storage_size(record.storage) / sizeof(std::int32_t));
@@ -75,7 +78,8 @@ json small_vocabulary() {
     add(text::character_of_byte(static_cast<unsigned char>(byte)));
     add(text::character_of_byte(static_cast<unsigned char>(byte)) + "</w>");
   }
-  for (const auto* token : {"ca", "cat</w>", "at</w>", "<|startoftext|>", "<|endoftext|>"}) add(token);
+  for (const auto* token : {"ca", "cat</w>", "at</w>", "<|startoftext|>", "<|endoftext|>"})
+    add(token);
   return vocabulary;
 }
 

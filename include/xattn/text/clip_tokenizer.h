@@ -36,23 +36,23 @@ struct Tokens {
 
 /// The byte-level BPE tokenizer of CLIP's text encoders.
 ///
-/// A text is composed (NFC), its white space collapsed, lowercased, split into words (letters, single digits,
-/// runs of anything else, `'s` and its like), and each word's bytes are merged pair by pair. Special and added
-/// tokens in the text are found first, as the original finds them. Equal ids for every UTF-8 text, whatever
-/// version of Unicode utf8proc knows from 15 to 16.
+/// A text is composed (NFC), its white space collapsed, lowercased, split into words (letters,
+/// single digits, runs of anything else, `'s` and its like), and each word's bytes are merged pair
+/// by pair. Special and added tokens in the text are found first, as the original finds them. Equal
+/// ids for every UTF-8 text, whatever version of Unicode utf8proc knows from 15 to 17.
 ///
 /// A value that is cheap to copy; all methods may be called from many threads at once.
 ///
-/// Throws: `ValueError` for a text that is not UTF-8, naming the byte, and for ids that no token has.
-/// Reference: transformers 5.23.0, models/clip/tokenization_clip.py, `CLIPTokenizer`.
+/// Throws: `ValueError` for a text that is not UTF-8, naming the byte, and for ids that no token
+/// has. Reference: transformers 5.23.0, models/clip/tokenization_clip.py, `CLIPTokenizer`.
 class CLIPTokenizer {
  public:
   /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` where there is none; and what
   /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` say.
   ///
   /// A `model_max_length` that is missing, or is transformers' "very large integer", is 77.
-  /// Throws: `FileError` for files that are missing or broken, `ValueError` for tokens that contradict each
-  /// other or need what is not implemented (`single_word`).
+  /// Throws: `FileError` for files that are missing or broken, `ValueError` for tokens that
+  /// contradict each other or need what is not implemented (`single_word`).
   static CLIPTokenizer from_pretrained(const std::string& folder);
 
   /// The text's ids, with special tokens, truncated and padded as `options` say.
