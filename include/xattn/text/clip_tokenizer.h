@@ -44,15 +44,18 @@ struct Tokens {
 /// A value that is cheap to copy; all methods may be called from many threads at once.
 ///
 /// Throws: `ValueError` for a text that is not UTF-8, naming the byte, and for ids that no token
-/// has. Reference: transformers 5.23.0, models/clip/tokenization_clip.py, `CLIPTokenizer`.
+/// has.
+///
+/// Reference: transformers 5.23.0, models/clip/tokenization_clip.py, `CLIPTokenizer`.
 class CLIPTokenizer {
  public:
   /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` where there is none; and what
   /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` say.
   ///
   /// A `model_max_length` that is missing, or is transformers' "very large integer", is 77.
-  /// Throws: `FileError` for files that are missing or broken, `ValueError` for tokens that
-  /// contradict each other or need what is not implemented (`single_word`).
+  ///
+  /// Throws: `FileError` for files that are missing, broken or contradict each other, and for what
+  /// is not implemented (`single_word`, `split_special_tokens`).
   static CLIPTokenizer from_pretrained(const std::string& folder);
 
   /// The text's ids, with special tokens, truncated and padded as `options` say.
