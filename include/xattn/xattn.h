@@ -6,8 +6,16 @@
 #include <xattn/io/checkpoint.h>
 #include <xattn/io/safetensors.h>
 #include <xattn/io/state_dict.h>
+#include <xattn/models/clip_text_config.h>
+#include <xattn/models/clip_text_model.h>
+#include <xattn/models/clip_text_transformer.h>
 #include <xattn/models/from_checkpoint.h>
 #include <xattn/models/simple_unet.h>
+#include <xattn/nn/clip_attention.h>
+#include <xattn/nn/clip_encoder.h>
+#include <xattn/nn/clip_encoder_layer.h>
+#include <xattn/nn/clip_mlp.h>
+#include <xattn/nn/clip_text_embeddings.h>
 #include <xattn/nn/cross_attention.h>
 #include <xattn/ops/attention.h>
 #include <xattn/ops/attention_path.h>
