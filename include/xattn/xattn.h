@@ -8,8 +8,12 @@
 #include <xattn/io/state_dict.h>
 #include <xattn/models/from_checkpoint.h>
 #include <xattn/models/simple_unet.h>
+#include <xattn/nn/conv2d.h>
 #include <xattn/nn/cross_attention.h>
+#include <xattn/nn/initialization.h>
+#include <xattn/nn/linear.h>
 #include <xattn/ops/attention.h>
 #include <xattn/ops/attention_path.h>
 #include <xattn/ops/cross_attention.h>
+#include <xattn/ops/linear.h>
 #include <xattn/version.h>
