@@ -8,6 +8,8 @@
 #include <xattn/io/state_dict.h>
 #include <xattn/models/from_checkpoint.h>
 #include <xattn/models/simple_unet.h>
+#include <xattn/models/unet_2d_condition_config.h>
+#include <xattn/models/unet_2d_condition_model.h>
 #include <xattn/nn/activations.h>
 #include <xattn/nn/attention.h>
 #include <xattn/nn/basic_transformer_block.h>
