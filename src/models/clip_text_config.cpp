@@ -9,8 +9,9 @@ namespace {
 
 constexpr auto kPlace = "CLIPTextModel";
 
-// What every config.json of transformers may hold, and what CLIP's forward does not depend on: how the
-// weights were drawn, what Python returns, and settings of text generation that version 4 wrote everywhere.
+// What every config.json of transformers may hold, and what CLIP's forward does not depend on: how
+// the weights were drawn, what Python returns, and settings of text generation that version 4 wrote
+// everywhere.
 constexpr const char* kWithoutEffect[] = {"add_cross_attention",
                                           "attn_implementation",
                                           "bad_words_ids",

@@ -40,7 +40,8 @@ Tensors run(AutoencoderKL& model, const Tensors& inputs) {
 class AutoencoderKlParity : public ::testing::TestWithParam<ModelCase> {};
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(AutoencoderKlParity);
 INSTANTIATE_TEST_SUITE_P(Diffusers, AutoencoderKlParity,
-                         ::testing::ValuesIn(model_cases("autoencoder_kl", "AutoencoderKL")), model_case_name);
+                         ::testing::ValuesIn(model_cases("autoencoder_kl", "AutoencoderKL")),
+                         model_case_name);
 
 TEST_P(AutoencoderKlParity, OutputsAndGradientsAreThoseOfPython) {
   const auto golden = load_golden(GetParam());
@@ -63,12 +64,15 @@ TEST_P(AutoencoderKlParity, WithoutGradientsTheNumbersAreTheSame) {
   auto& resnet = clone->encoder->mid_block->resnets->at<ResnetBlock2DImpl>(0);
   resnet.conv2->weight.mul_(1.01);
   EXPECT_FALSE(are_same_outputs(GetParam(), golden, run(clone, golden.inputs)));
-  EXPECT_TRUE(are_same_outputs(GetParam(), golden, run(model, golden.inputs))) << "the clone shares weights";
+  EXPECT_TRUE(are_same_outputs(GetParam(), golden, run(model, golden.inputs)))
+      << "the clone shares weights";
 }
 
 TEST_P(AutoencoderKlParity, LoadsTheOldNamesOfTheAttention) {
-  const std::vector<std::pair<std::string, std::string>> names = {
-      {".to_q.", ".query."}, {".to_k.", ".key."}, {".to_v.", ".value."}, {".to_out.0.", ".proj_attn."}};
+  const std::vector<std::pair<std::string, std::string>> names = {{".to_q.", ".query."},
+                                                                  {".to_k.", ".key."},
+                                                                  {".to_v.", ".value."},
+                                                                  {".to_out.0.", ".proj_attn."}};
   StateDict old;
   size_t renamed = 0;
   for (const auto& item : saved_weights(GetParam(), kFile)) {

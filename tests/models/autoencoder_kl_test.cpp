@@ -42,14 +42,16 @@ TEST(AutoencoderKlConfig, ReadsWhatTheHubHas) {
 TEST(AutoencoderKlConfig, WarnsOfWhatPythonDoesNotKnowEither) {
   ::testing::internal::CaptureStderr();
   AutoencoderKLConfig::from_json(R"({"wobble": 3})");
-  EXPECT_NE(::testing::internal::GetCapturedStderr().find("wobble: unknown, ignored"), std::string::npos);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("wobble: unknown, ignored"),
+            std::string::npos);
 }
 
 TEST(AutoencoderKl, RefusesConfigs) {
   auto config = small_config();
   config.down_block_types[1] = "AttnDownEncoderBlock2D";
   expect_value_error([&] { AutoencoderKL{config}; },
-                     "[AutoencoderKL] down_block_types: expected DownEncoderBlock2D, the only one implemented, got "
+                     "[AutoencoderKL] down_block_types: expected DownEncoderBlock2D, the only one "
+                     "implemented, got "
                      "AttnDownEncoderBlock2D");
   config = small_config();
   config.up_block_types.pop_back();
@@ -61,21 +63,38 @@ TEST(AutoencoderKl, RefusesConfigs) {
                      "[AutoencoderKL] block_out_channels: expected 1 to 32 numbers, got 0");
   config = small_config();
   config.latent_channels = 0;
-  expect_value_error([&] { AutoencoderKL{config}; }, "[Encoder] out_channels: expected 1 or more, got 0");
+  expect_value_error([&] { AutoencoderKL{config}; },
+                     "[Encoder] out_channels: expected 1 or more, got 0");
 }
 
 TEST(AutoencoderKl, RefusesInputs) {
   AutoencoderKL model(small_config());
-  expect_value_error([&] { model->encode(torch::zeros({1, 4, 8, 8})); },
-                     "[AutoencoderKL] x: expected [B, 3, H, W], got [1, 4, 8, 8]");
-  expect_value_error([&] { model->encode(torch::zeros({1, 3, 8, 1})); },
-                     "[AutoencoderKL] x (or a tile of it): expected a height and width of 2 or more, got [1, 3, 8, 1]");
-  expect_value_error([&] { model->decode(torch::zeros({1, 3, 8, 8})); },
-                     "[AutoencoderKL] z: expected [B, 4, h, w], got [1, 3, 8, 8]");
-  expect_value_error([&] { model->decode(torch::zeros({1, 4, 0, 8})); },
-                     "[AutoencoderKL] z: expected a height and width of 1 or more, got [1, 4, 0, 8]");
-  expect_value_error([&] { model->decode(torch::zeros({1, 4, 8, 8}, torch::kDouble)); },
-                     "[AutoencoderKL] z: expected float32 as the weights, got float64");
+  expect_value_error(
+      [&] {
+        model->encode(torch::zeros({1, 4, 8, 8}));
+      },
+      "[AutoencoderKL] x: expected [B, 3, H, W], got [1, 4, 8, 8]");
+  expect_value_error(
+      [&] {
+        model->encode(torch::zeros({1, 3, 8, 1}));
+      },
+      "[AutoencoderKL] x (or a tile of it): expected a height and width of 2 or more, got [1, 3, "
+      "8, 1]");
+  expect_value_error(
+      [&] {
+        model->decode(torch::zeros({1, 3, 8, 8}));
+      },
+      "[AutoencoderKL] z: expected [B, 4, h, w], got [1, 3, 8, 8]");
+  expect_value_error(
+      [&] {
+        model->decode(torch::zeros({1, 4, 0, 8}));
+      },
+      "[AutoencoderKL] z: expected a height and width of 1 or more, got [1, 4, 0, 8]");
+  expect_value_error(
+      [&] {
+        model->decode(torch::zeros({1, 4, 8, 8}, torch::kDouble));
+      },
+      "[AutoencoderKL] z: expected float32 as the weights, got float64");
 }
 
 TEST(AutoencoderKl, RefusesTilesThatLeadNowhere) {
@@ -83,14 +102,16 @@ TEST(AutoencoderKl, RefusesTilesThatLeadNowhere) {
   model->use_tiling = true;
   const auto z = torch::zeros({1, 4, 8, 8});
   model->tile_overlap_factor = 1;
-  expect_value_error([&] { model->decode(z); },
-                     "[AutoencoderKL] tile_overlap_factor: expected 0 or more, below 1, got 1.000000");
+  expect_value_error(
+      [&] { model->decode(z); },
+      "[AutoencoderKL] tile_overlap_factor: expected 0 or more, below 1, got 1.000000");
   model->tile_overlap_factor = 0.9;
   expect_value_error([&] { model->decode(z); },
                      "[AutoencoderKL] the tile without its overlap: expected 1 or more, got 0");
   model->tile_latent_min_size = 0;
-  expect_value_error([&] { model->decode(z); },
-                     "[AutoencoderKL] tile_sample_min_size and tile_latent_min_size: expected 1 or more, got 0");
+  expect_value_error(
+      [&] { model->decode(z); },
+      "[AutoencoderKL] tile_sample_min_size and tile_latent_min_size: expected 1 or more, got 0");
 }
 
 TEST(AutoencoderKl, SlicesAreTheBatch) {
@@ -116,12 +137,18 @@ TEST(AutoencoderKl, ImagesOfOneTileAreNotCut) {
 
 TEST(AutoencoderKl, MapsKeys) {
   const auto map = AutoencoderKLImpl::map_key;
-  EXPECT_EQ(map("encoder.mid_block.attentions.0.query.weight"), "encoder.mid_block.attentions.0.to_q.weight");
-  EXPECT_EQ(map("encoder.mid_block.attentions.0.key.bias"), "encoder.mid_block.attentions.0.to_k.bias");
-  EXPECT_EQ(map("decoder.mid_block.attentions.0.value.bias"), "decoder.mid_block.attentions.0.to_v.bias");
-  EXPECT_EQ(map("decoder.mid_block.attentions.0.proj_attn.bias"), "decoder.mid_block.attentions.0.to_out.0.bias");
-  EXPECT_EQ(map("decoder.mid_block.attentions.0.to_out.0.bias"), "decoder.mid_block.attentions.0.to_out.0.bias");
-  EXPECT_EQ(map("decoder.mid_block.attentions.0.group_norm.bias"), "decoder.mid_block.attentions.0.group_norm.bias");
+  EXPECT_EQ(map("encoder.mid_block.attentions.0.query.weight"),
+            "encoder.mid_block.attentions.0.to_q.weight");
+  EXPECT_EQ(map("encoder.mid_block.attentions.0.key.bias"),
+            "encoder.mid_block.attentions.0.to_k.bias");
+  EXPECT_EQ(map("decoder.mid_block.attentions.0.value.bias"),
+            "decoder.mid_block.attentions.0.to_v.bias");
+  EXPECT_EQ(map("decoder.mid_block.attentions.0.proj_attn.bias"),
+            "decoder.mid_block.attentions.0.to_out.0.bias");
+  EXPECT_EQ(map("decoder.mid_block.attentions.0.to_out.0.bias"),
+            "decoder.mid_block.attentions.0.to_out.0.bias");
+  EXPECT_EQ(map("decoder.mid_block.attentions.0.group_norm.bias"),
+            "decoder.mid_block.attentions.0.group_norm.bias");
   EXPECT_EQ(map("quant_conv.weight"), "quant_conv.weight");
   EXPECT_EQ(map(".attentions."), ".attentions.");
 }

@@ -18,29 +18,31 @@ namespace {
 using Tensors = std::map<std::string, at::Tensor>;
 using nlohmann::json;
 
-std::optional<int64_t> optional_number(const json& arguments, const char* name, std::optional<int64_t> otherwise) {
+std::optional<int64_t> optional_number(const json& arguments, const char* name,
+                                       std::optional<int64_t> otherwise) {
   if (!arguments.contains(name)) return otherwise;
   return arguments.at(name).is_null() ? std::nullopt : std::optional<int64_t>(arguments.at(name));
 }
 
 DownEncoderBlock2D make_down(const json& arguments) {
   DownEncoderBlock2DOptions options(arguments.at("in_channels"), arguments.at("out_channels"));
-  return DownEncoderBlock2D(options.num_layers(arguments.value("num_layers", options.num_layers()))
-                                .resnet_act_fn(arguments.value("resnet_act_fn", options.resnet_act_fn()))
-                                .resnet_groups(arguments.at("resnet_groups"))
-                                .output_scale_factor(
-                                    arguments.value("output_scale_factor", options.output_scale_factor()))
-                                .add_downsample(arguments.value("add_downsample", options.add_downsample()))
-                                .downsample_padding(
-                                    arguments.value("downsample_padding", options.downsample_padding())));
+  return DownEncoderBlock2D(
+      options.num_layers(arguments.value("num_layers", options.num_layers()))
+          .resnet_act_fn(arguments.value("resnet_act_fn", options.resnet_act_fn()))
+          .resnet_groups(arguments.at("resnet_groups"))
+          .output_scale_factor(
+              arguments.value("output_scale_factor", options.output_scale_factor()))
+          .add_downsample(arguments.value("add_downsample", options.add_downsample()))
+          .downsample_padding(arguments.value("downsample_padding", options.downsample_padding())));
 }
 
 UpDecoderBlock2D make_up(const json& arguments) {
   UpDecoderBlock2DOptions options(arguments.at("in_channels"), arguments.at("out_channels"));
-  return UpDecoderBlock2D(options.num_layers(arguments.value("num_layers", options.num_layers()))
-                              .resnet_groups(arguments.at("resnet_groups"))
-                              .temb_channels(optional_number(arguments, "temb_channels", std::nullopt))
-                              .add_upsample(arguments.value("add_upsample", options.add_upsample())));
+  return UpDecoderBlock2D(
+      options.num_layers(arguments.value("num_layers", options.num_layers()))
+          .resnet_groups(arguments.at("resnet_groups"))
+          .temb_channels(optional_number(arguments, "temb_channels", std::nullopt))
+          .add_upsample(arguments.value("add_upsample", options.add_upsample())));
 }
 
 UNetMidBlock2D make_mid(const json& arguments) {
@@ -48,26 +50,31 @@ UNetMidBlock2D make_mid(const json& arguments) {
   return UNetMidBlock2D(
       options.temb_channels(optional_number(arguments, "temb_channels", std::nullopt))
           .num_layers(arguments.value("num_layers", options.num_layers()))
-          .resnet_time_scale_shift(arguments.value("resnet_time_scale_shift", options.resnet_time_scale_shift()))
+          .resnet_time_scale_shift(
+              arguments.value("resnet_time_scale_shift", options.resnet_time_scale_shift()))
           .resnet_groups(optional_number(arguments, "resnet_groups", options.resnet_groups()))
           .attn_groups(optional_number(arguments, "attn_groups", std::nullopt))
           .add_attention(arguments.value("add_attention", options.add_attention()))
-          .attention_head_dim(optional_number(arguments, "attention_head_dim", options.attention_head_dim()))
-          .output_scale_factor(arguments.value("output_scale_factor", options.output_scale_factor())));
+          .attention_head_dim(
+              optional_number(arguments, "attention_head_dim", options.attention_head_dim()))
+          .output_scale_factor(
+              arguments.value("output_scale_factor", options.output_scale_factor())));
 }
 
 Encoder make_encoder(const json& arguments) {
-  return Encoder(EncoderOptions(arguments.at("in_channels"), arguments.at("out_channels"))
-                     .block_out_channels(arguments.at("block_out_channels").get<std::vector<int64_t>>())
-                     .norm_num_groups(arguments.at("norm_num_groups"))
-                     .double_z(arguments.at("double_z")));
+  return Encoder(
+      EncoderOptions(arguments.at("in_channels"), arguments.at("out_channels"))
+          .block_out_channels(arguments.at("block_out_channels").get<std::vector<int64_t>>())
+          .norm_num_groups(arguments.at("norm_num_groups"))
+          .double_z(arguments.at("double_z")));
 }
 
 Decoder make_decoder(const json& arguments) {
-  return Decoder(DecoderOptions(arguments.at("in_channels"), arguments.at("out_channels"))
-                     .block_out_channels(arguments.at("block_out_channels").get<std::vector<int64_t>>())
-                     .layers_per_block(arguments.at("layers_per_block"))
-                     .norm_num_groups(arguments.at("norm_num_groups")));
+  return Decoder(
+      DecoderOptions(arguments.at("in_channels"), arguments.at("out_channels"))
+          .block_out_channels(arguments.at("block_out_channels").get<std::vector<int64_t>>())
+          .layers_per_block(arguments.at("layers_per_block"))
+          .norm_num_groups(arguments.at("norm_num_groups")));
 }
 
 /// Calls a block with its image and, where the case has one, its time embedding.
@@ -76,7 +83,8 @@ Tensors run(Block& block, const Tensors& inputs) {
   const auto image = inputs.count("sample") ? inputs.at("sample") : inputs.at("hidden_states");
   if constexpr (requires { block->forward(image, image); }) {
     const auto time = inputs.find("temb");
-    return {{"output", block(image, time == inputs.end() ? std::nullopt : std::make_optional(time->second))}};
+    return {{"output",
+             block(image, time == inputs.end() ? std::nullopt : std::make_optional(time->second))}};
   } else {
     return {{"output", block(image)}};
   }
@@ -112,7 +120,8 @@ std::vector<ModelCase> block_cases() {
 
 class AutoencoderBlock : public ::testing::TestWithParam<ModelCase> {};
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(AutoencoderBlock);
-INSTANTIATE_TEST_SUITE_P(Diffusers, AutoencoderBlock, ::testing::ValuesIn(block_cases()), model_case_name);
+INSTANTIATE_TEST_SUITE_P(Diffusers, AutoencoderBlock, ::testing::ValuesIn(block_cases()),
+                         model_case_name);
 
 TEST_P(AutoencoderBlock, OutputsAndGradientsAreThoseOfPython) {
   const auto& arguments = GetParam().arguments;
@@ -136,17 +145,26 @@ TEST(AutoencoderBlocks, RefuseOptions) {
                      "[UNetMidBlock2D] attention_head_dim: expected 1 or more, got 0");
   expect_value_error([] { Encoder(EncoderOptions(3, 4).block_out_channels({})); },
                      "[Encoder] block_out_channels: expected one number or more, got none");
-  expect_value_error([] { Decoder(DecoderOptions(4, 3).block_out_channels({32, 0})); },
-                     "[Decoder] block_out_channels: expected 1 or more, got 0");
+  expect_value_error(
+      [] {
+        Decoder(DecoderOptions(4, 3).block_out_channels({32, 0}));
+      },
+      "[Decoder] block_out_channels: expected 1 or more, got 0");
 }
 
 TEST(AutoencoderBlocks, RefuseInputs) {
   Encoder encoder(EncoderOptions(3, 4).block_out_channels({32}).layers_per_block(1));
-  expect_value_error([&] { encoder(torch::zeros({1, 4, 8, 8})); },
-                     "[Encoder] sample: expected [B, 3, H, W], got [1, 4, 8, 8]");
+  expect_value_error(
+      [&] {
+        encoder(torch::zeros({1, 4, 8, 8}));
+      },
+      "[Encoder] sample: expected [B, 3, H, W], got [1, 4, 8, 8]");
   Decoder decoder(DecoderOptions(4, 3).block_out_channels({32}).layers_per_block(1));
-  expect_value_error([&] { decoder(torch::zeros({1, 4, 8, 8}, torch::kDouble)); },
-                     "[Decoder] sample: expected float32 as the weights, got float64");
+  expect_value_error(
+      [&] {
+        decoder(torch::zeros({1, 4, 8, 8}, torch::kDouble));
+      },
+      "[Decoder] sample: expected float32 as the weights, got float64");
 }
 
 TEST(DiagonalGaussianDistribution, KeepsTheLogVarianceWithinBounds) {
@@ -183,8 +201,11 @@ TEST(DiagonalGaussianDistribution, DivergesFromOthersOnly) {
 }
 
 TEST(DiagonalGaussianDistribution, RefusesAnOddNumberOfChannels) {
-  expect_value_error([] { DiagonalGaussianDistribution(torch::zeros({1, 5, 2, 2})); },
-                     "[DiagonalGaussianDistribution] parameters: expected [B, 2C, …], got [1, 5, 2, 2]");
+  expect_value_error(
+      [] {
+        DiagonalGaussianDistribution(torch::zeros({1, 5, 2, 2}));
+      },
+      "[DiagonalGaussianDistribution] parameters: expected [B, 2C, …], got [1, 5, 2, 2]");
 }
 
 }  // namespace
