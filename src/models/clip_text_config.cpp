@@ -39,7 +39,6 @@ constexpr const char* kWithoutEffect[] = {"add_cross_attention",
                                           "length_penalty",
                                           "max_length",
                                           "min_length",
-                                          "model_type",
                                           "no_repeat_ngram_size",
                                           "num_beam_groups",
                                           "num_beams",
@@ -98,6 +97,7 @@ CLIPTextConfig CLIPTextConfig::from_json(const std::string& text) {
   reader.read("bos_token_id", config.bos_token_id);
   reader.read("eos_token_id", config.eos_token_id);
   if (!reader.is_null("architectures")) reader.read("architectures", config.architectures);
+  reader.expect("model_type", {"clip_text_model", "clip"});
   reader.expect("pruned_heads", {nlohmann::json::object(), nullptr});
   reader.expect("text_config", {nullptr});
   for (const auto* name : kWithoutEffect) reader.has(name);

@@ -60,6 +60,10 @@ TEST(ClipTextConfig, RefusesWhatItCannotHonour) {
           R"(hidden_act: expected "quick_gelu" or "gelu", the only value implemented, got "relu")");
   expect_value_error([] { CLIPTextConfig::from_json(R"({"eos_token_id": [2, 3]})"); },
                      place + "eos_token_id: expected a whole number, got [2,3]");
+  expect_value_error(
+      [] { CLIPTextConfig::from_json(R"({"model_type": "t5"})"); },
+      place +
+          R"(model_type: expected "clip_text_model" or "clip", the only value implemented, got "t5")");
   expect_value_error([] { CLIPTextConfig::from_json("[]"); },
                      "[CLIPTextModel] config.json: expected a JSON object");
 }

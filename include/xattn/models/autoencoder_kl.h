@@ -49,9 +49,8 @@ class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
   /// The images of latents.
   torch::Tensor decode(const torch::Tensor& z);
 
-  /// The key here of a key in a file of weights: files of before diffusers 0.18 name the
-  /// attentions' layers `query`, `key`, `value` and `proj_attn`. As in the original, their shapes
-  /// must be those of linear layers.
+  /// The key here of a key in a file of weights: older files name the attentions' layers `query`,
+  /// `key`, `value` and `proj_attn`. As in the original, their shapes must be those of linear layers.
   static std::optional<std::string> map_key(const std::string& key);
 
   /// The config with which this `Module` was constructed.
