@@ -59,6 +59,7 @@ if(NOT XATTN_PYTHON)
 endif()
 
 find_package(ZLIB REQUIRED)
+find_package(utf8proc MODULE REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(nlohmann_json 3.9 REQUIRED)
 

@@ -18,6 +18,7 @@ configure_package_config_file(
 write_basic_package_version_file(xattn-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/xattn-config.cmake"
               "${PROJECT_BINARY_DIR}/xattn-config-version.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/Findutf8proc.cmake"
         DESTINATION "${xattn_cmake_dir}")
 
 get_filename_component(XATTN_TORCH_PREFIX "${Torch_DIR}/../../.." ABSOLUTE)

@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, Command> commands = {
       {"bench", add_bench(program)},     {"inspect", add_inspect(program)},
       {"convert", add_convert(program)}, {"run", add_run(program)},
-      {"verify", add_verify(program)},
+      {"tokenize", add_tokenize(program)}, {"verify", add_verify(program)},
   };
   return run_program(program, argc, argv,
                      [&] { return commands.at(program.get_subcommands().front()->get_name())(); });

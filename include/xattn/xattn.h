@@ -51,4 +51,5 @@
 #include <xattn/ops/attention_path.h>
 #include <xattn/ops/cross_attention.h>
 #include <xattn/ops/linear.h>
+#include <xattn/text/clip_tokenizer.h>
 #include <xattn/version.h>

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xattn {
+
+/// How `CLIPTokenizer::encode` makes a row of ids; the defaults are a diffusion pipeline's.
+struct TokenizeOptions {
+  /// Puts the bos token before and the eos token after.
+  bool add_special_tokens = true;
+  /// Fills up to `max_length` with the pad token.
+  bool padding = true;
+  /// Cuts what does not fit into `max_length`, special tokens included.
+  bool truncation = true;
+  /// Default: the tokenizer's `model_max_length`.
+  std::optional<int64_t> max_length = std::nullopt;
+};
+
+/// A text as a text encoder takes it.
+struct Tokens {
+  /// `input_ids`.
+  std::vector<int64_t> ids;
+  /// One for each id of the text, zero for padding.
+  std::vector<int64_t> attention_mask;
+  /// What truncation took away; empty where all of the text fits.
+  std::vector<int64_t> overflowing_tokens;
+  /// The same as text, for a warning.
+  std::string cut;
+};
+
+/// The byte-level BPE tokenizer of CLIP's text encoders.
+///
+/// A text is composed (NFC), its white space collapsed, lowercased, split into words (letters,
+/// single digits, runs of anything else, `'s` and its like), and each word's bytes are merged pair
+/// by pair. Special and added tokens in the text are found first, as the original finds them. Equal
+/// ids for every UTF-8 text, whatever version of Unicode utf8proc knows from 15 to 17.
+///
+/// A value that is cheap to copy; all methods may be called from many threads at once.
+///
+/// Throws: `ValueError` for a text that is not UTF-8, naming the byte, and for ids that no token
+/// has. Reference: transformers 5.23.0, models/clip/tokenization_clip.py, `CLIPTokenizer`.
+class CLIPTokenizer {
+ public:
+  /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` where there is none; and what
+  /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` say.
+  ///
+  /// A `model_max_length` that is missing, or is transformers' "very large integer", is 77.
+  /// Throws: `FileError` for files that are missing or broken, `ValueError` for tokens that
+  /// contradict each other or need what is not implemented (`single_word`).
+  static CLIPTokenizer from_pretrained(const std::string& folder);
+
+  /// The text's ids, with special tokens, truncated and padded as `options` say.
+  Tokens encode(std::string_view text, const TokenizeOptions& options = {}) const;
+
+  /// The text's tokens, without bos and eos: `a</w>`, `pho`, `to</w>`.
+  std::vector<std::string> tokenize(std::string_view text) const;
+
+  /// The text of ids, lowercased as it was for them; bytes that are not UTF-8 become U+FFFD.
+  std::string decode(std::span<const int64_t> ids, bool skip_special_tokens = false) const;
+
+  /// Nothing where the vocabulary has no such token.
+  std::optional<int64_t> token_to_id(std::string_view token) const;
+
+  int64_t bos_token_id() const;
+  int64_t eos_token_id() const;
+  int64_t pad_token_id() const;
+  /// The most ids that the text encoder takes.
+  int64_t model_max_length() const;
+  /// The number of tokens, added ones included: Python's `len(tokenizer)`.
+  int64_t size() const;
+
+ private:
+  struct Data;
+  explicit CLIPTokenizer(std::shared_ptr<const Data> data);
+  std::vector<int64_t> ids_of(std::string_view text) const;
+
+  std::shared_ptr<const Data> data_;
+};
+
+}  // namespace xattn

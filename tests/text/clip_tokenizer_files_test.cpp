@@ -1,0 +1,211 @@
+// Folders of tokenizers: where things may be, and what is refused, in one line that says where and
+// what.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "io/support/temporary_folder.h"
+#include "support.h"
+#include "xattn/error.h"
+#include "xattn/text/clip_tokenizer.h"
+
+namespace xattn::testing {
+namespace {
+
+using nlohmann::json;
+
+class CLIPTokenizerFiles : public ::testing::Test {
+ protected:
+  CLIPTokenizerFiles() {
+    write("vocab.json", small_vocabulary().dump());
+    write("merges.txt", "#version: 0.2\na t</w>\nc at</w>\nc a\n");
+  }
+
+  void write(const std::string& name, std::string_view bytes) const {
+    write_bytes(folder_ / name, bytes);
+  }
+  void remove(const std::string& name) const { std::filesystem::remove(folder_ / name); }
+  CLIPTokenizer load() const { return CLIPTokenizer::from_pretrained(folder_.path().string()); }
+
+  static json tokenizer_json() {
+    return {{"model",
+             {{"type", "BPE"},
+              {"vocab", small_vocabulary()},
+              {"merges", {"a t</w>", {"c", "at</w>"}}}}},
+            {"added_tokens", json::array()}};
+  }
+
+  void expect_refused(const std::string& name, std::string_view reason) const {
+    try {
+      load();
+      ADD_FAILURE() << "was read; expected an error with: " << reason;
+    } catch (const FileError& error) {
+      const std::string message = error.what();
+      const auto path = name.empty() ? folder_.path().string() : folder_ / name;
+      EXPECT_TRUE(message.starts_with("[CLIPTokenizer] " + path + ": ")) << message;
+      EXPECT_NE(message.find(reason), std::string::npos) << message << "\n  expected: " << reason;
+      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+      EXPECT_LT(message.size(), path.size() + 600);
+    }
+  }
+
+  const TemporaryFolder folder_;
+};
+
+TEST_F(CLIPTokenizerFiles, AreEitherOfTwoKinds) {
+  const auto expected = load().encode("a cat").ids;
+  remove("vocab.json");
+  remove("merges.txt");
+  expect_refused("", "expected tokenizer.json, or vocab.json and merges.txt, got none of them");
+  write("tokenizer.json", tokenizer_json().dump());
+  EXPECT_EQ(load().encode("a cat").ids, expected);
+  write("vocab.json", "tokenizer.json comes first");
+  EXPECT_EQ(load().encode("a cat").ids, expected);
+}
+
+TEST_F(CLIPTokenizerFiles, SayWhichIsMissing) {
+  remove("merges.txt");
+  expect_refused("", "got no merges.txt");
+  write("merges.txt", "");
+  remove("vocab.json");
+  expect_refused("", "got no vocab.json");
+  EXPECT_THROW(CLIPTokenizer::from_pretrained(folder_ / "nothing"), FileError);
+  EXPECT_THROW(CLIPTokenizer::from_pretrained(folder_ / "merges.txt"), FileError);
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesBrokenVocabularies) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", "expected JSON"},
+      {"{\"a\": 1", "expected JSON"},
+      {"{\"a\": 1}\xff", "expected JSON"},
+      {"{\"\xff\": 1}", "expected JSON"},
+      {std::string("{\"a\": 1}\0", 9), "zero byte"},
+      {"[]", "expected a JSON object, got '[]'"},
+      {"{}", "expected tokens, got none"},
+      {R"({"a": 1, "b": 1})", "expected an id for one token, got 1 for"},
+      {R"({"a": -1})", "id of 'a': expected a whole number from 0 to 2147483646, got '-1'"},
+      {R"({"a": 1.0})", "id of 'a': expected a whole number"},
+      {R"({"a": "1"})", "id of 'a': expected a whole number"},
+      {R"({"a": 2147483647})", "id of 'a': expected a whole number"},
+      {R"({"a": 1e99})", "id of 'a': expected a whole number"},
+      {R"({"a": 99999999999999999999999})", "id of 'a': expected a whole number"},
+      {std::string(100, '['), "expected at most 8 levels"},
+      {"{\"a\": " + std::string(100, '1') + "}", "a word of more than 64 bytes"},
+  };
+  for (const auto& [bytes, reason] : cases) {
+    write("vocab.json", bytes);
+    expect_refused("vocab.json", reason);
+  }
+  write("vocab.json", R"({"a": 0, "a</w>": 1})");
+  write("merges.txt", "");
+  expect_refused("merges.txt",
+                 "vocabulary: expected 'Ā' and 'Ā</w>', or the unk token, got neither");
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesBrokenMerges) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"#version: 0.2\nc a\nx y z\n",
+       "line 3: expected two tokens with a space between, got 'x y z'"},
+      {"c a\n\n", "line 2: expected two tokens"},
+      {"ca", "line 1: expected two tokens"},
+      {"c a\nqqq a\n", "merge 1: expected tokens of the vocabulary, got 'qqq'"},
+      {"c t\n", "merge 0: expected tokens of the vocabulary, got 'ct'"},
+      {"c \n", "merge 0: expected tokens of the vocabulary, got ''"},
+  };
+  for (const auto& [bytes, reason] : cases) {
+    write("merges.txt", bytes);
+    expect_refused("merges.txt", reason);
+  }
+  write("merges.txt", "#version: 0.2\r\nc a\r\n");
+  EXPECT_EQ(load().tokenize("cab"), (std::vector<std::string>{"ca", "b</w>"}));
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesBrokenTokenizerFiles) {
+  const auto with = [](const char* pointer, const json& value) {
+    auto file = tokenizer_json();
+    file[json::json_pointer(pointer)] = value;
+    return file.dump();
+  };
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{}", "model: expected a JSON object, got 'null'"},
+      {with("/model", 1), "model: expected a JSON object, got '1'"},
+      {with("/model/type", "WordPiece"), "model.type: expected BPE, got '\"WordPiece\"'"},
+      {with("/model/type", 3), "type: expected a text, got '3'"},
+      {with("/model/end_of_word_suffix", "@@"), "model.end_of_word_suffix: expected </w>"},
+      {with("/model/vocab", nullptr), "vocabulary: expected a JSON object, got 'null'"},
+      {with("/model/merges", "c a"), "merges: expected a list"},
+      {with("/model/merges/0", 3), "merge 0: expected two tokens, got '3'"},
+      {with("/model/merges/1", {"a", "b", "c"}), "merge 1: expected two tokens"},
+      {with("/model/merges/0", "no"), "merge 0: expected two tokens with a space"},
+      {with("/added_tokens", 1), "added_tokens: expected a list"},
+      {with("/added_tokens/0", 1), "added_tokens[0]: expected an object with an id"},
+      {with("/added_tokens/0", {{"id", 1}}),
+       "added_tokens[0]: expected a text, or an object with one as content"},
+      {with("/added_tokens/0", {{"id", -1}, {"content", "x"}}),
+       "added_tokens[0].id: expected a whole number"},
+      {with("/added_tokens/0", {{"id", 9999}, {"content", "new"}}),
+       "id of 'new': expected 517, as in the vocabulary"},
+      {with("/added_tokens/0", {{"id", 517}, {"content", "new"}, {"single_word", true}}),
+       "added_tokens[0].single_word: expected false"},
+      {with("/added_tokens/0", {{"id", 517}, {"content", "new"}, {"lstrip", 1}}),
+       "lstrip: expected true or false"},
+  };
+  for (const auto& [bytes, reason] : cases) {
+    write("tokenizer.json", bytes);
+    expect_refused("tokenizer.json", reason);
+  }
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesBrokenConfigs) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"null", "expected a JSON object"},
+      {R"({"tokenizer_class": "T5Tokenizer"})",
+       "tokenizer_class: expected CLIPTokenizer, got '\"T5Tokenizer\"'"},
+      {R"({"model_max_length": 1})",
+       "model_max_length: expected a whole number from 2 to 1000000, got '1'"},
+      {R"({"model_max_length": 2000000})", "model_max_length: expected a whole number from 2"},
+      {R"({"model_max_length": "77"})", "model_max_length: expected a whole number"},
+      {R"({"model_max_length": -77})", "model_max_length: expected a whole number"},
+      {R"({"padding_side": "top"})", "padding_side: expected left or right, got '\"top\"'"},
+      {R"({"split_special_tokens": true})", "split_special_tokens: expected false"},
+      {R"({"bos_token": 7})",
+       "bos_token: expected a text, or an object with one as content, got '7'"},
+      {R"({"eos_token": null})", "eos_token: expected a text"},
+      {R"({"added_tokens_decoder": []})", "added_tokens_decoder: expected a JSON object"},
+      {R"({"added_tokens_decoder": {"x": {"content": "a"}}})",
+       "added_tokens_decoder.'x': expected an id"},
+      {R"({"added_tokens_decoder": {"4294967295": {"content": "a"}}})", "expected a whole number"},
+      {R"({"added_tokens_decoder": {"5": "a"}})",
+       "added_tokens_decoder.'5': expected a JSON object"},
+      {R"({"added_tokens_decoder": {"600": {"content": "new"}}})", "id of 'new': expected 517"},
+      {R"({"extra_special_tokens": 3})", "extra_special_tokens: expected a list"},
+  };
+  for (const auto& [bytes, reason] : cases) {
+    write("tokenizer_config.json", bytes);
+    expect_refused("tokenizer_config.json", reason);
+  }
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesWhatIsTooLarge) {
+  std::filesystem::resize_file(folder_ / "merges.txt", (16u << 20) + 1);
+  expect_refused("merges.txt", "expected at most 16777216 bytes, got 16777217");
+}
+
+TEST_F(CLIPTokenizerFiles, KnowsTransformersVeryLargeLength) {
+  write("tokenizer_config.json", R"({"model_max_length": 1000000000000000019884624838656})");
+  EXPECT_EQ(load().model_max_length(), 77);
+  write("tokenizer_config.json", R"({"max_len": 12})");
+  EXPECT_EQ(load().model_max_length(), 12);
+}
+
+TEST_F(CLIPTokenizerFiles, SurvivesEveryCut) {
+  write("tokenizer_config.json", "{}");
+  const auto whole = tokenizer_json().dump();
+  for (std::size_t size = 0; size < whole.size(); size += 37) {
+    write("tokenizer.json", whole.substr(0, size));
+    EXPECT_THROW(load(), FileError) << size;
+  }
+}
+
+}  // namespace
+}  // namespace xattn::testing
