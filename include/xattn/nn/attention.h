@@ -2,7 +2,6 @@
 
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/dropout.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -92,10 +91,6 @@ class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
   /// Tokens `[B, N, C]`, normalised.
   torch::Tensor tokens_of(const torch::Tensor& hidden_states);
   torch::Tensor finish(const torch::Tensor& attended, const torch::Tensor& hidden_states);
-
-  // Also in `to_out`.
-  Linear out_ = nullptr;
-  torch::nn::Dropout dropout_ = nullptr;
 };
 
 /// A `ModuleHolder` subclass for `AttentionImpl`.

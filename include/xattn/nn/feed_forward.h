@@ -2,7 +2,6 @@
 
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/dropout.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -10,9 +9,6 @@
 #include <optional>
 #include <ostream>
 #include <string>
-
-#include "xattn/nn/activations.h"
-#include "xattn/nn/linear.h"
 
 namespace xattn {
 
@@ -55,13 +51,6 @@ class FeedForwardImpl : public torch::nn::Cloneable<FeedForwardImpl> {
 
   /// The activation, the dropout, the projection and, with `final_dropout`, another dropout.
   torch::nn::ModuleList net = nullptr;
-
- private:
-  // Also in `net`; one of the activations is null.
-  GEGLU geglu_ = nullptr;
-  GELU gelu_ = nullptr;
-  torch::nn::Dropout dropout_ = nullptr;
-  Linear out_ = nullptr;
 };
 
 /// A `ModuleHolder` subclass for `FeedForwardImpl`.
