@@ -22,23 +22,24 @@ void FeedForwardImpl::reset() {
     const auto approximate = activation == "gelu" ? "none" : "tanh";
     net->push_back(GELU(GELUOptions(dim, inner).approximate(approximate).bias(options.bias())));
   } else {
-    throw_value_error("FeedForward", "activation_fn", "geglu, gelu or gelu-approximate", activation);
+    throw_value_error("FeedForward", "activation_fn", "geglu, gelu or gelu-approximate",
+                      activation);
   }
   net->push_back(torch::nn::Dropout(options.dropout()));
-  net->push_back(
-      Linear(torch::nn::LinearOptions(inner, options.dim_out().value_or(dim)).bias(options.bias())));
+  net->push_back(Linear(
+      torch::nn::LinearOptions(inner, options.dim_out().value_or(dim)).bias(options.bias())));
   if (options.final_dropout()) net->push_back(torch::nn::Dropout(options.dropout()));
 }
 
 void FeedForwardImpl::pretty_print(std::ostream& stream) const {
-  stream << "xattn::FeedForward(dim=" << options.dim() << ", activation_fn=" << options.activation_fn()
-         << ")";
+  stream << "xattn::FeedForward(dim=" << options.dim()
+         << ", activation_fn=" << options.activation_fn() << ")";
 }
 
 torch::Tensor FeedForwardImpl::forward(const torch::Tensor& hidden_states) {
   const bool is_gated = options.activation_fn() == "geglu";
-  auto states =
-      is_gated ? net->at<GEGLUImpl>(0).forward(hidden_states) : net->at<GELUImpl>(0).forward(hidden_states);
+  auto states = is_gated ? net->at<GEGLUImpl>(0).forward(hidden_states)
+                         : net->at<GELUImpl>(0).forward(hidden_states);
   states = net->at<LinearImpl>(2).forward(net->at<torch::nn::DropoutImpl>(1).forward(states));
   return options.final_dropout() ? net->at<torch::nn::DropoutImpl>(3).forward(states) : states;
 }

@@ -48,8 +48,8 @@ TEST(UNet2DConditionConfig, HasTheOriginalsDefaults) {
 TEST(UNet2DConditionConfig, WarnsOfFieldsThatTheOriginalDoesNotKnow) {
   Warnings warnings;
   read({{"decay", 0.9999}, {"_class_name", "UNet2DConditionModel"}, {"in_channels", 9}});
-  EXPECT_EQ(warnings.texts,
-            std::vector<std::string>{"[UNet2DConditionModel] config.json: decay: unknown, ignored"});
+  EXPECT_EQ(warnings.texts, std::vector<std::string>{
+                                "[UNet2DConditionModel] config.json: decay: unknown, ignored"});
 }
 
 TEST(UNet2DConditionConfig, RefusesWhatOnlyTheOriginalImplements) {
@@ -74,9 +74,9 @@ TEST(UNet2DConditionConfig, RefusesWhatOnlyTheOriginalImplements) {
       read({{name, value}});
       ADD_FAILURE() << name << " was accepted";
     } catch (const ValueError& error) {
-      EXPECT_EQ(
-          std::string(error.what()).rfind("[UNet2DConditionModel] config.json: " + name + ": expected ", 0),
-          0)
+      EXPECT_EQ(std::string(error.what())
+                    .rfind("[UNet2DConditionModel] config.json: " + name + ": expected ", 0),
+                0)
           << error.what();
     }
   }
@@ -103,9 +103,11 @@ TEST(UNet2DConditionConfig, RefusesTypesByName) {
       "implemented, got image");
   expect_value_error(
       [] {
-        read({{"down_block_types", {"AttnDownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"}}});
+        read({{"down_block_types",
+               {"AttnDownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"}}});
       },
-      "[UNet2DConditionModel] down_block_types: expected CrossAttnDownBlock2D or DownBlock2D, the only ones "
+      "[UNet2DConditionModel] down_block_types: expected CrossAttnDownBlock2D or DownBlock2D, the "
+      "only ones "
       "implemented, got AttnDownBlock2D");
 }
 
@@ -117,6 +119,9 @@ TEST(UNet2DConditionConfig, RefusesValuesThatNoModelCanHave) {
       {"block_out_channels", {320, 640, 1280, 0}},
       {"layers_per_block", {2, 2}},
       {"layers_per_block", 0},
+      {"layers_per_block", 1000000000},
+      {"transformer_layers_per_block", 1000000000},
+      {"block_out_channels", {320, 640, 1280, int64_t{1} << 40}},
       {"attention_head_dim", {8, 8}},
       {"attention_head_dim", "8"},
       {"cross_attention_dim", 0},
@@ -145,9 +150,10 @@ TEST(UNet2DConditionConfig, RefusesValuesThatNoModelCanHave) {
 }
 
 TEST(UNet2DConditionConfig, KeepsTheFormOfItsFields) {
-  const Json fields = {{"sample_size", {64, 96}},   {"attention_head_dim", {5, 10, 20, 20}},
-                       {"layers_per_block", 3},     {"only_cross_attention", {true, true, true, false}},
-                       {"mid_block_type", nullptr}, {"freq_shift", 0.5}};
+  const Json fields = {
+      {"sample_size", {64, 96}},   {"attention_head_dim", {5, 10, 20, 20}},
+      {"layers_per_block", 3},     {"only_cross_attention", {true, true, true, false}},
+      {"mid_block_type", nullptr}, {"freq_shift", 0.5}};
   const auto written = Json::parse(read(fields).to_json());
   for (const auto& [name, value] : fields.items()) EXPECT_EQ(written.at(name), value) << name;
 }

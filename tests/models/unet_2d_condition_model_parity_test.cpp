@@ -20,9 +20,11 @@ Tensors run(UNet2DConditionModel& unet, const Tensors& inputs) {
 
 Tensors run_prepared(UNet2DConditionModel& unet, const Tensors& inputs, AttentionPath path) {
   auto arguments = unet_arguments(inputs);
-  const auto text = unet->prepare(inputs.at("encoder_hidden_states"), arguments.encoder_attention_mask, path);
+  const auto text =
+      unet->prepare(inputs.at("encoder_hidden_states"), arguments.encoder_attention_mask, path);
   arguments.encoder_attention_mask.reset();
-  return {{"sample", unet->forward_prepared(inputs.at("sample"), inputs.at("timestep"), text, arguments)}};
+  return {{"sample",
+           unet->forward_prepared(inputs.at("sample"), inputs.at("timestep"), text, arguments)}};
 }
 
 /// Whether the mask of self attention is for the text, which was prepared without it.
@@ -100,7 +102,8 @@ TEST_P(UNetParity, ItsConfigurationSurvivesJson) {
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(UNetParity);
-INSTANTIATE_TEST_SUITE_P(Golden, UNetParity, ::testing::ValuesIn(model_cases("unet", "UNet2DConditionModel")),
+INSTANTIATE_TEST_SUITE_P(Golden, UNetParity,
+                         ::testing::ValuesIn(model_cases("unet", "UNet2DConditionModel")),
                          model_case_name);
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <torch/utils.h>
 
 #include <sstream>
+#include <thread>
+#include <vector>
 
 #include "models/unet_blocks.h"
 #include "support/errors.h"
@@ -67,14 +69,15 @@ TEST_F(UNet2DCondition, ChecksItsInputs) {
 TEST_F(UNet2DCondition, ChecksItsArguments) {
   UNet2DConditionArguments arguments;
   arguments.class_labels = torch::zeros({2}, torch::kLong);
-  expect_value_error([&] { forward(arguments); },
-                     "[UNet2DConditionModel] class_labels: expected none without class_embed_type or "
-                     "num_class_embeds, got a tensor");
-  arguments = {};
-  arguments.timestep_cond = torch::zeros({2, 4});
   expect_value_error(
       [&] { forward(arguments); },
-      "[UNet2DConditionModel] timestep_cond: expected none without time_cond_proj_dim, got a tensor");
+      "[UNet2DConditionModel] class_labels: expected none without class_embed_type or "
+      "num_class_embeds, got a tensor");
+  arguments = {};
+  arguments.timestep_cond = torch::zeros({2, 4});
+  expect_value_error([&] { forward(arguments); },
+                     "[UNet2DConditionModel] timestep_cond: expected none without "
+                     "time_cond_proj_dim, got a tensor");
   arguments = {};
   arguments.text_embeds = torch::zeros({2, 4});
   EXPECT_THROW(forward(arguments), ValueError);
@@ -90,8 +93,9 @@ TEST_F(UNet2DCondition, ChecksItsArguments) {
       "[UNet2DConditionModel] down_block_additional_residuals: expected given, as its counterpart "
       "is, got none");
   arguments.down_block_additional_residuals = {torch::zeros({2, 8, 8, 6})};
-  expect_value_error([&] { forward(arguments); },
-                     "[UNet2DConditionModel] down_block_additional_residuals: expected 4 tensors, got 1");
+  expect_value_error(
+      [&] { forward(arguments); },
+      "[UNet2DConditionModel] down_block_additional_residuals: expected 4 tensors, got 1");
   arguments.down_block_additional_residuals.resize(4, torch::zeros({2, 8, 8, 6}));
   EXPECT_THROW(forward(arguments), ValueError);
 }
@@ -100,9 +104,10 @@ TEST_F(UNet2DCondition, AsksForWhatItsConfigurationNeeds) {
   auto config = small_config();
   config.num_class_embeds = 3;
   unet = UNet2DConditionModel(config);
-  expect_value_error([&] { forward(); },
-                     "[UNet2DConditionModel] class_labels: expected a tensor with class_embed_type or "
-                     "num_class_embeds, got none");
+  expect_value_error(
+      [&] { forward(); },
+      "[UNet2DConditionModel] class_labels: expected a tensor with class_embed_type or "
+      "num_class_embeds, got none");
   config = small_config();
   config.addition_embed_type = "text_time";
   config.addition_time_embed_dim = 4;
@@ -125,11 +130,13 @@ TEST_F(UNet2DCondition, RefusesATextThatIsNotItsOwn) {
   const auto own = unet->prepare(text);
   EXPECT_EQ(own.layers.size(), 4u);  // down 1, mid 1, up 2
   UNet2DConditionModel other(small_config());
-  expect_value_error([&] { other->forward_prepared(sample, timestep, own); },
-                     "[Attention] text (prepared): expected one that this layer prepared, got another's");
+  expect_value_error(
+      [&] { other->forward_prepared(sample, timestep, own); },
+      "[Attention] text (prepared): expected one that this layer prepared, got another's");
   PreparedTexts none;
-  expect_value_error([&] { unet->forward_prepared(sample, timestep, none); },
-                     "[TextContext] prepared: expected a text for each cross attention layer, got only 0");
+  expect_value_error(
+      [&] { unet->forward_prepared(sample, timestep, none); },
+      "[TextContext] prepared: expected a text for each cross attention layer, got only 0");
   UNet2DConditionArguments arguments;
   arguments.encoder_attention_mask = torch::ones({2, 5});
   expect_value_error(
@@ -142,7 +149,8 @@ TEST_F(UNet2DCondition, RefusesATextThatIsNotItsOwn) {
 TEST_F(UNet2DCondition, HoldsOnlyKeysAndValuesForSdpa) {
   for (const auto& layer : unet->prepare(text, std::nullopt, AttentionPath::kSdpa).layers) {
     EXPECT_FALSE(layer.blocks);
-    EXPECT_EQ(layer.key.sizes(), (std::vector<int64_t>{2, 2, 5, layer.weights.query_weight.size(0) / 2}));
+    EXPECT_EQ(layer.key.sizes(),
+              (std::vector<int64_t>{2, 2, 5, layer.weights.query_weight.size(0) / 2}));
   }
 }
 
@@ -163,12 +171,47 @@ TEST_F(UNet2DCondition, ACloneIsAModelOfItsOwn) {
   EXPECT_TRUE(torch::equal(forward(), expected));
 }
 
+TEST_F(UNet2DCondition, KeepsNothingOfAPass) {
+  // Threads with texts of their own, raw and prepared, through one module.
+  std::vector<torch::Tensor> texts, expected, outputs(4);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    texts.push_back(torch::randn({2, 3 + i, 6}));
+    expected.push_back(unet->forward(sample, timestep, texts[i]));
+  }
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      torch::NoGradGuard no_grad_here;
+      const auto prepared = unet->prepare(texts[i]);
+      for (int j = 0; j < 5; ++j) {
+        outputs[i] = i % 2 == 0 ? unet->forward(sample, timestep, texts[i])
+                                : unet->forward_prepared(sample, timestep, prepared);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (int i = 0; i < 4; ++i)
+    EXPECT_TRUE(torch::allclose(outputs[i], expected[i], 1e-4, 1e-5)) << i;
+}
+
+TEST_F(UNet2DCondition, RunsInBfloat16) {
+  const auto expected = forward();
+  unet->to(torch::kBFloat16);
+  sample = sample.to(torch::kBFloat16);
+  text = text.to(torch::kBFloat16);
+  const auto output = forward();
+  EXPECT_EQ(output.scalar_type(), torch::kBFloat16);
+  EXPECT_TRUE(torch::allclose(output.to(torch::kFloat), expected, 0.1, 0.1));
+}
+
 TEST_F(UNet2DCondition, Prints) {
   std::ostringstream stream;
   stream << *unet;
-  EXPECT_NE(stream.str().find("xattn::UNet2DConditionModel(in_channels=4, out_channels=4, blocks=2)"),
-            std::string::npos);
-  EXPECT_NE(stream.str().find("xattn::Attention(query_dim=8, cross_attention_dim=6, heads=2, dim_head=4)"),
+  EXPECT_NE(
+      stream.str().find("xattn::UNet2DConditionModel(in_channels=4, out_channels=4, blocks=2)"),
+      std::string::npos);
+  EXPECT_NE(stream.str().find(
+                "xattn::Attention(query_dim=8, cross_attention_dim=6, heads=2, dim_head=4)"),
             std::string::npos);
 }
 
@@ -190,10 +233,15 @@ TEST(UNetBlocks, RefuseOptionsThatCannotBe) {
       {"Attention", {{"query_dim", 4}, {"heads", 0}}},
       {"Attention", {{"query_dim", 4}, {"norm_num_groups", 3}}},
       {"Transformer2DModel",
-       {{"num_attention_heads", 2}, {"attention_head_dim", 2}, {"in_channels", 6}, {"norm_num_groups", 4}}},
+       {{"num_attention_heads", 2},
+        {"attention_head_dim", 2},
+        {"in_channels", 6},
+        {"norm_num_groups", 4}}},
       {"DownBlock2D", {{"in_channels", 8}, {"temb_channels", 8}, {"num_layers", 0}}},
-      {"CrossAttnDownBlock2D", {{"in_channels", 32}, {"temb_channels", 8}, {"num_attention_heads", 0}}},
-      {"CrossAttnDownBlock2D", {{"in_channels", 32}, {"temb_channels", 8}, {"num_attention_heads", 64}}},
+      {"CrossAttnDownBlock2D",
+       {{"in_channels", 32}, {"temb_channels", 8}, {"num_attention_heads", 0}}},
+      {"CrossAttnDownBlock2D",
+       {{"in_channels", 32}, {"temb_channels", 8}, {"num_attention_heads", 64}}},
       {"CrossAttnUpBlock2D",
        {{"in_channels", 32},
         {"temb_channels", 8},
@@ -225,7 +273,8 @@ TEST(UNetBlocks, CheckTheirInputs) {
                         {"attention_mask", torch::randn({2, 1, 4})}});
       },
       "[Attention] attention_mask: expected [2, 1, 5], got [2, 1, 4]");
-  const auto resnet = make_block("ResnetBlock2D", {{"in_channels", 8}, {"groups", 4}, {"temb_channels", 6}});
+  const auto resnet =
+      make_block("ResnetBlock2D", {{"in_channels", 8}, {"groups", 4}, {"temb_channels", 6}});
   expect_value_error(
       [&] {
         resnet.call({{"input_tensor", torch::randn({2, 8, 4, 4})}});
@@ -239,7 +288,8 @@ TEST(UNetBlocks, CheckTheirInputs) {
         up.call({{"hidden_states", torch::randn({2, 8, 4, 4})}, {"temb", torch::randn({2, 6})}});
       },
       "[UpBlock2D] res_hidden_states_tuple: expected one for each layer, got too few");
-  const auto embedding = make_block("TimestepEmbedding", {{"in_channels", 4}, {"time_embed_dim", 4}});
+  const auto embedding =
+      make_block("TimestepEmbedding", {{"in_channels", 4}, {"time_embed_dim", 4}});
   expect_value_error(
       [&] {
         embedding.call({{"sample", torch::randn({2, 4})}, {"condition", torch::randn({2, 4})}});

@@ -56,7 +56,8 @@ std::optional<std::array<int64_t, 2>> size_of(const Tensors& inputs, const char*
 
 TextContext text_of(const Tensors& inputs) {
   return TextContext(optional(inputs, "encoder_hidden_states").value_or(at::Tensor()),
-                     optional(inputs, "encoder_attention_mask"), optional(inputs, "attention_mask"));
+                     optional(inputs, "encoder_attention_mask"),
+                     optional(inputs, "attention_mask"));
 }
 
 std::vector<at::Tensor> residuals_of(const Tensors& inputs) {
@@ -142,7 +143,8 @@ Block upsample(const Json& a) {
   XATTN_SET(options, a, name)
   Upsample2D module(options);
   return {module.ptr(), [module](const Tensors& inputs) mutable {
-            return Tensors{{"output", module(inputs.at("hidden_states"), size_of(inputs, "output_size"))}};
+            return Tensors{
+                {"output", module(inputs.at("hidden_states"), size_of(inputs, "output_size"))}};
           }};
 }
 
@@ -150,7 +152,8 @@ Block resnet(const Json& a) {
   ResnetBlock2DOptions options(number(a, "in_channels"));
   XATTN_SET(options, a, out_channels)
   XATTN_SET(options, a, temb_channels)
-  if (a.contains("temb_channels") && a.at("temb_channels").is_null()) options.temb_channels(std::nullopt);
+  if (a.contains("temb_channels") && a.at("temb_channels").is_null())
+    options.temb_channels(std::nullopt);
   XATTN_SET(options, a, groups)
   XATTN_SET(options, a, groups_out)
   XATTN_SET(options, a, eps)
@@ -180,9 +183,9 @@ Block attention(const Json& a) {
   XATTN_SET(options, a, residual_connection)
   Attention module(options);
   return {module.ptr(), [module](const Tensors& inputs) mutable {
-            return Tensors{
-                {"output", module(inputs.at("hidden_states"), optional(inputs, "encoder_hidden_states"),
-                                  optional(inputs, "attention_mask"))}};
+            return Tensors{{"output", module(inputs.at("hidden_states"),
+                                             optional(inputs, "encoder_hidden_states"),
+                                             optional(inputs, "attention_mask"))}};
           }};
 }
 
@@ -213,8 +216,8 @@ Block transformer_block(const Json& a) {
 }
 
 Block transformer_2d(const Json& a) {
-  Transformer2DModelOptions options(number(a, "num_attention_heads"), number(a, "attention_head_dim"),
-                                    number(a, "in_channels"));
+  Transformer2DModelOptions options(number(a, "num_attention_heads"),
+                                    number(a, "attention_head_dim"), number(a, "in_channels"));
   XATTN_SET(options, a, num_layers)
   XATTN_SET(options, a, norm_num_groups)
   XATTN_SET(options, a, cross_attention_dim)
@@ -224,7 +227,8 @@ Block transformer_2d(const Json& a) {
 }
 
 UNet2DBlockOptions block_options(const Json& a) {
-  UNet2DBlockOptions options(number(a, "in_channels"), a.value("out_channels", number(a, "in_channels")),
+  UNet2DBlockOptions options(number(a, "in_channels"),
+                             a.value("out_channels", number(a, "in_channels")),
                              number(a, "temb_channels"));
   XATTN_SET(options, a, prev_output_channel)
   XATTN_SET(options, a, num_layers)
@@ -256,12 +260,12 @@ Block down(const Json& a) {
 
 Block cross_attn_down(const Json& a) {
   CrossAttnDownBlock2D module(block_options(a));
-  return {
-      module.ptr(), [module](const Tensors& inputs) mutable {
-        auto text = text_of(inputs);
-        return outputs_of(module->forward(inputs.at("hidden_states"), inputs.at("temb"), text,
-                                          optional(inputs, "additional_residuals").value_or(at::Tensor())));
-      }};
+  return {module.ptr(), [module](const Tensors& inputs) mutable {
+            auto text = text_of(inputs);
+            return outputs_of(
+                module->forward(inputs.at("hidden_states"), inputs.at("temb"), text,
+                                optional(inputs, "additional_residuals").value_or(at::Tensor())));
+          }};
 }
 
 Block mid(const Json& a) {
@@ -284,8 +288,9 @@ Block cross_attn_up(const Json& a) {
   CrossAttnUpBlock2D module(block_options(a));
   return {module.ptr(), [module](const Tensors& inputs) mutable {
             auto text = text_of(inputs);
-            return Tensors{{"output", module(inputs.at("hidden_states"), residuals_of(inputs),
-                                             inputs.at("temb"), text, size_of(inputs, "upsample_size"))}};
+            return Tensors{
+                {"output", module(inputs.at("hidden_states"), residuals_of(inputs),
+                                  inputs.at("temb"), text, size_of(inputs, "upsample_size"))}};
           }};
 }
 

@@ -13,7 +13,8 @@ namespace xattn::testing {
 
 using Tensors = std::map<std::string, at::Tensor>;
 
-/// A block of the UNet, made with the Python constructor's arguments, and how it is called with named inputs.
+/// A block of the UNet, made with the Python constructor's arguments, and how it is called with
+/// named inputs.
 struct Block {
   std::shared_ptr<torch::nn::Module> module;
   std::function<Tensors(const Tensors& inputs)> call;

@@ -31,7 +31,8 @@ UNet2DConditionArguments unet_arguments(const Tensors& inputs) {
   read(inputs, "time_ids", arguments.time_ids);
   read(inputs, "down_block_additional_residuals", arguments.down_block_additional_residuals);
   read(inputs, "mid_block_additional_residual", arguments.mid_block_additional_residual);
-  read(inputs, "down_intrablock_additional_residuals", arguments.down_intrablock_additional_residuals);
+  read(inputs, "down_intrablock_additional_residuals",
+       arguments.down_intrablock_additional_residuals);
   return arguments;
 }
 
@@ -50,7 +51,8 @@ UNet2DConditionModel load_unet(const ModelCase& model_case) {
   unet->eval();
   load_state_dict(
       *unet,
-      load_checkpoint((model_case.directory / "diffusion_pytorch_model.safetensors").string()).tensors);
+      load_checkpoint((model_case.directory / "diffusion_pytorch_model.safetensors").string())
+          .tensors);
   return unet;
 }
 
