@@ -37,6 +37,7 @@ void FeedForwardImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor FeedForwardImpl::forward(const torch::Tensor& hidden_states) {
+  // Typed members beside the list would be left behind by clone(), which replaces its modules.
   const bool is_gated = options.activation_fn() == "geglu";
   auto states = is_gated ? net->at<GEGLUImpl>(0).forward(hidden_states)
                          : net->at<GELUImpl>(0).forward(hidden_states);
