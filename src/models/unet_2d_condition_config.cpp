@@ -15,7 +15,8 @@ using Config = UNet2DConditionConfig;
 constexpr auto kPlace = "UNet2DConditionModel";
 
 /// A number for all blocks, or one for each.
-void read_blocks(ConfigReader& reader, const char* name, std::vector<int64_t>& value, size_t blocks) {
+void read_blocks(ConfigReader& reader, const char* name, std::vector<int64_t>& value,
+                 size_t blocks) {
   if (reader.is_list(name)) return reader.read_for_each(name, value, blocks);
   int64_t number = value.at(0);
   reader.read(name, number);
@@ -25,7 +26,8 @@ void read_blocks(ConfigReader& reader, const char* name, std::vector<int64_t>& v
 void read_blocks(ConfigReader& reader, const char* name, std::vector<bool>& value, size_t blocks) {
   if (reader.is_list(name)) {
     reader.read(name, value);
-    if (value.size() != blocks) reader.refuse(name, "true or false, or a list of " + std::to_string(blocks));
+    if (value.size() != blocks)
+      reader.refuse(name, "true or false, or a list of " + std::to_string(blocks));
     return;
   }
   bool flag = value.at(0);
@@ -45,7 +47,8 @@ nlohmann::json optional_json(const std::optional<T>& value) {
 
 /// A whole number without point, as the original writes them.
 nlohmann::json number_json(double value) {
-  return std::floor(value) == value ? nlohmann::json(static_cast<int64_t>(value)) : nlohmann::json(value);
+  return std::floor(value) == value ? nlohmann::json(static_cast<int64_t>(value))
+                                    : nlohmann::json(value);
 }
 
 /// What only the original implements.
@@ -64,8 +67,17 @@ void expect_defaults(ConfigReader& reader) {
   reader.expect("addition_embed_type_num_heads", {64});
 }
 
+/// Far more than any model has, and few enough to be made.
+constexpr int64_t kMostChannels = int64_t{1} << 20, kMostLayers = 1000;
+
+void check_between(const char* name, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return;
+  throw_value_error(kPlace, name, std::to_string(least) + " to " + std::to_string(most),
+                    std::to_string(value));
+}
+
 void check_positive(const char* name, int64_t value) {
-  if (value < 1) throw_value_error(kPlace, name, "1 or more", std::to_string(value));
+  check_between(name, value, 1, kMostChannels);
 }
 
 void check_positive(const char* name, const std::optional<int64_t>& value) {
@@ -75,7 +87,8 @@ void check_positive(const char* name, const std::optional<int64_t>& value) {
 template <typename T>
 void check_count(const char* name, const std::vector<T>& values, size_t blocks) {
   if (values.size() == 1 || values.size() == blocks) return;
-  throw_value_error(kPlace, name, "one value, or " + std::to_string(blocks) + " as down_block_types",
+  throw_value_error(kPlace, name,
+                    "one value, or " + std::to_string(blocks) + " as down_block_types",
                     std::to_string(values.size()));
 }
 
@@ -92,14 +105,15 @@ void check_types(const char* name, const std::vector<std::string>& types, size_t
   }
   for (const auto& type : types) {
     if (type != with_attention && type != without) {
-      throw_value_error(kPlace, name, with_attention + " or " + without + ", the only ones implemented",
-                        type);
+      throw_value_error(kPlace, name,
+                        with_attention + " or " + without + ", the only ones implemented", type);
     }
   }
 }
 
 void check_kernel(const char* name, int64_t kernel) {
-  if (kernel < 1 || kernel % 2 == 0) throw_value_error(kPlace, name, "an odd number", std::to_string(kernel));
+  if (kernel < 1 || kernel > 99 || kernel % 2 == 0)
+    throw_value_error(kPlace, name, "an odd number", std::to_string(kernel));
 }
 
 void check_embeddings(const Config& config) {
@@ -121,15 +135,16 @@ void check_embeddings(const Config& config) {
                       *config.addition_embed_type);
   }
   if (!config.addition_time_embed_dim) {
-    throw_value_error(kPlace, "addition_time_embed_dim", "a number with addition_embed_type text_time",
-                      "none");
+    throw_value_error(kPlace, "addition_time_embed_dim",
+                      "a number with addition_embed_type text_time", "none");
   }
   if (!config.projection_class_embeddings_input_dim) {
     throw_value_error(kPlace, "projection_class_embeddings_input_dim",
                       "a number with addition_embed_type text_time", "none");
   }
   if (config.class_embeddings_concat) {
-    throw_value_error(kPlace, "class_embeddings_concat", "false with addition_embed_type text_time", "true");
+    throw_value_error(kPlace, "class_embeddings_concat", "false with addition_embed_type text_time",
+                      "true");
   }
 }
 
@@ -142,7 +157,8 @@ UNet2DConditionConfig UNet2DConditionConfig::from_json(const std::string& text) 
   const auto blocks = config.down_block_types.size();
   if (reader.is_list("sample_size")) {
     reader.read("sample_size", config.sample_size);
-    if (config.sample_size.size() != 2) reader.refuse("sample_size", "a whole number, or a list of two");
+    if (config.sample_size.size() != 2)
+      reader.refuse("sample_size", "a whole number, or a list of two");
   } else {
     std::optional<int64_t> size;
     reader.read("sample_size", size);
@@ -180,7 +196,8 @@ UNet2DConditionConfig UNet2DConditionConfig::from_json(const std::string& text) 
   reader.read("time_cond_proj_dim", config.time_cond_proj_dim);
   reader.read("conv_in_kernel", config.conv_in_kernel);
   reader.read("conv_out_kernel", config.conv_out_kernel);
-  reader.read("projection_class_embeddings_input_dim", config.projection_class_embeddings_input_dim);
+  reader.read("projection_class_embeddings_input_dim",
+              config.projection_class_embeddings_input_dim);
   reader.read("class_embeddings_concat", config.class_embeddings_concat);
   expect_defaults(reader);
   config.check();
@@ -225,7 +242,8 @@ std::string UNet2DConditionConfig::to_json() const {
   json["time_cond_proj_dim"] = optional_json(time_cond_proj_dim);
   json["conv_in_kernel"] = conv_in_kernel;
   json["conv_out_kernel"] = conv_out_kernel;
-  json["projection_class_embeddings_input_dim"] = optional_json(projection_class_embeddings_input_dim);
+  json["projection_class_embeddings_input_dim"] =
+      optional_json(projection_class_embeddings_input_dim);
   json["class_embeddings_concat"] = class_embeddings_concat;
   return json.dump(2) + "\n";
 }
@@ -236,11 +254,13 @@ void UNet2DConditionConfig::check() const {
   check_types("down_block_types", down_block_types, blocks, "CrossAttnDownBlock2D", "DownBlock2D");
   check_types("up_block_types", up_block_types, blocks, "CrossAttnUpBlock2D", "UpBlock2D");
   if (mid_block_type && *mid_block_type != "UNetMidBlock2DCrossAttn") {
-    throw_value_error(kPlace, "mid_block_type", "UNetMidBlock2DCrossAttn or none, the only ones implemented",
+    throw_value_error(kPlace, "mid_block_type",
+                      "UNetMidBlock2DCrossAttn or none, the only ones implemented",
                       *mid_block_type);
   }
   if (block_out_channels.size() != blocks) {
-    throw_value_error(kPlace, "block_out_channels", std::to_string(blocks) + " numbers, as down_block_types",
+    throw_value_error(kPlace, "block_out_channels",
+                      std::to_string(blocks) + " numbers, as down_block_types",
                       std::to_string(block_out_channels.size()));
   }
   check_blocks("block_out_channels", block_out_channels, blocks);
@@ -249,10 +269,10 @@ void UNet2DConditionConfig::check() const {
   check_blocks("cross_attention_dim", cross_attention_dim, blocks);
   check_count("transformer_layers_per_block", transformer_layers_per_block, blocks);
   for (const auto layers : transformer_layers_per_block) {
-    if (layers < 0) {
-      throw_value_error(kPlace, "transformer_layers_per_block", "0 or more", std::to_string(layers));
-    }
+    check_between("transformer_layers_per_block", layers, 0, kMostLayers);
   }
+  for (const auto layers : layers_per_block)
+    check_between("layers_per_block", layers, 1, kMostLayers);
   check_blocks("attention_head_dim", attention_head_dim, blocks);
   check_positive("in_channels", in_channels);
   check_positive("out_channels", out_channels);
@@ -262,9 +282,7 @@ void UNet2DConditionConfig::check() const {
   check_positive("time_embedding_dim", time_embedding_dim);
   check_positive("time_cond_proj_dim", time_cond_proj_dim);
   check_positive("projection_class_embeddings_input_dim", projection_class_embeddings_input_dim);
-  if (downsample_padding < 0) {
-    throw_value_error(kPlace, "downsample_padding", "0 or more", std::to_string(downsample_padding));
-  }
+  check_between("downsample_padding", downsample_padding, 0, 1);
   check_kernel("conv_in_kernel", conv_in_kernel);
   check_kernel("conv_out_kernel", conv_out_kernel);
   check_embeddings(*this);

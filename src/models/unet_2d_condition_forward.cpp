@@ -19,16 +19,19 @@ constexpr auto kPlace = UNet2DConditionModelImpl::kClassName;
 
 void check_given(const char* name, bool is_given, bool is_wanted, const char* field) {
   if (is_given == is_wanted) return;
-  throw_value_error(kPlace, name, std::string(is_wanted ? "a tensor with " : "none without ") + field,
+  throw_value_error(kPlace, name,
+                    std::string(is_wanted ? "a tensor with " : "none without ") + field,
                     is_given ? "a tensor" : "none");
 }
 
-void check_mask(const char* name, const std::optional<torch::Tensor>& mask, const ExpectedDim& batch) {
+void check_mask(const char* name, const std::optional<torch::Tensor>& mask,
+                const ExpectedDim& batch) {
   if (mask) check_shape(kPlace, name, *mask, {batch, "L"});
 }
 
 /// A mask as what it adds to the scores, `[B, 1, L]`.
-std::optional<torch::Tensor> bias_of(const std::optional<torch::Tensor>& mask, const torch::Tensor& states) {
+std::optional<torch::Tensor> bias_of(const std::optional<torch::Tensor>& mask,
+                                     const torch::Tensor& states) {
   if (!mask) return std::nullopt;
   return ((1 - mask->to(states.scalar_type())) * -10000.0).unsqueeze(1);
 }
@@ -42,7 +45,8 @@ class Adapter {
 
   /// The next one, if it has these sizes.
   torch::Tensor next_of(at::IntArrayRef sizes) {
-    return next_ < residuals_.size() && residuals_[next_].sizes() == sizes ? next() : torch::Tensor();
+    return next_ < residuals_.size() && residuals_[next_].sizes() == sizes ? next()
+                                                                           : torch::Tensor();
   }
 
  private:
@@ -50,11 +54,13 @@ class Adapter {
   size_t next_ = 0;
 };
 
-void add_control(std::vector<torch::Tensor>& residuals, const std::vector<torch::Tensor>& additional) {
+void add_control(std::vector<torch::Tensor>& residuals,
+                 const std::vector<torch::Tensor>& additional) {
   if (additional.empty()) return;
   if (additional.size() != residuals.size()) {
     throw_value_error(kPlace, "down_block_additional_residuals",
-                      std::to_string(residuals.size()) + " tensors", std::to_string(additional.size()));
+                      std::to_string(residuals.size()) + " tensors",
+                      std::to_string(additional.size()));
   }
   for (size_t i = 0; i < residuals.size(); ++i) {
     const auto sizes = residuals[i].sizes();
@@ -66,7 +72,8 @@ void add_control(std::vector<torch::Tensor>& residuals, const std::vector<torch:
 
 std::vector<torch::Tensor> take_last(std::vector<torch::Tensor>& residuals, size_t count) {
   const auto begin = residuals.end() - static_cast<std::ptrdiff_t>(count);
-  std::vector<torch::Tensor> last(std::make_move_iterator(begin), std::make_move_iterator(residuals.end()));
+  std::vector<torch::Tensor> last(std::make_move_iterator(begin),
+                                  std::make_move_iterator(residuals.end()));
   residuals.erase(begin, residuals.end());
   return last;
 }
@@ -78,7 +85,8 @@ size_t layers_of(const torch::nn::Module& block) {
 
 }  // namespace
 
-torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample, const torch::Tensor& timestep,
+torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,
+                                                const torch::Tensor& timestep,
                                                 const torch::Tensor& encoder_hidden_states,
                                                 const UNet2DConditionArguments& arguments) {
   check_inputs(sample, timestep, arguments);
@@ -89,12 +97,14 @@ torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample, con
   return run(sample, timestep, text, arguments);
 }
 
-PreparedTexts UNet2DConditionModelImpl::prepare(const torch::Tensor& encoder_hidden_states,
-                                                const std::optional<torch::Tensor>& encoder_attention_mask,
-                                                AttentionPath path) {
-  check_input(kPlace, "encoder_hidden_states", encoder_hidden_states, {"B", "T", "S"}, conv_in->weight);
+PreparedTexts UNet2DConditionModelImpl::prepare(
+    const torch::Tensor& encoder_hidden_states,
+    const std::optional<torch::Tensor>& encoder_attention_mask, AttentionPath path) {
+  check_input(kPlace, "encoder_hidden_states", encoder_hidden_states, {"B", "T", "S"},
+              conv_in->weight);
   check_mask("encoder_attention_mask", encoder_attention_mask, encoder_hidden_states.size(0));
-  const TextContext text(encoder_hidden_states, bias_of(encoder_attention_mask, encoder_hidden_states));
+  const TextContext text(encoder_hidden_states,
+                         bias_of(encoder_attention_mask, encoder_hidden_states));
   PreparedTexts prepared;
   for (const auto& block : *down_blocks) {
     if (auto* down = block->as<CrossAttnDownBlock2D>()) down->prepare(text, path, prepared.layers);
@@ -106,26 +116,27 @@ PreparedTexts UNet2DConditionModelImpl::prepare(const torch::Tensor& encoder_hid
   return prepared;
 }
 
-torch::Tensor UNet2DConditionModelImpl::forward_prepared(const torch::Tensor& sample,
-                                                         const torch::Tensor& timestep,
-                                                         const PreparedTexts& text,
-                                                         const UNet2DConditionArguments& arguments) {
+torch::Tensor UNet2DConditionModelImpl::forward_prepared(
+    const torch::Tensor& sample, const torch::Tensor& timestep, const PreparedTexts& text,
+    const UNet2DConditionArguments& arguments) {
   check_inputs(sample, timestep, arguments);
   if (arguments.encoder_attention_mask) {
-    throw_value_error(kPlace, "encoder_attention_mask", "none, as the text was prepared with its own",
-                      "a tensor");
+    throw_value_error(kPlace, "encoder_attention_mask",
+                      "none, as the text was prepared with its own", "a tensor");
   }
   const auto& only_cross = config.only_cross_attention;
-  if (arguments.attention_mask && std::find(only_cross.begin(), only_cross.end(), true) != only_cross.end()) {
-    throw_value_error(kPlace, "attention_mask", "none with a prepared text and only_cross_attention",
-                      "a tensor");
+  if (arguments.attention_mask &&
+      std::find(only_cross.begin(), only_cross.end(), true) != only_cross.end()) {
+    throw_value_error(kPlace, "attention_mask",
+                      "none with a prepared text and only_cross_attention", "a tensor");
   }
   TextContext context(&text.layers, bias_of(arguments.attention_mask, sample));
   return run(sample, timestep, context, arguments);
 }
 
-torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample, const torch::Tensor& timestep,
-                                            TextContext& text, const UNet2DConditionArguments& arguments) {
+torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample,
+                                            const torch::Tensor& timestep, TextContext& text,
+                                            const UNet2DConditionArguments& arguments) {
   const auto temb = time_embed(sample, timestep, arguments);
   auto states = conv_in(config.center_input_sample ? 2 * sample - 1.0 : sample);
 
@@ -166,21 +177,26 @@ torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample, const t
   for (const auto& block : *up_blocks) {
     auto last = take_last(residuals, layers_of(*block));
     std::optional<std::array<int64_t, 2>> size;
-    if (forward_size && !residuals.empty()) size = {residuals.back().size(2), residuals.back().size(3)};
-    states = block->as<CrossAttnUpBlock2D>()
-                 ? block->as<CrossAttnUpBlock2D>()->forward(states, std::move(last), temb, text, size)
-                 : block->as<UpBlock2D>()->forward(states, std::move(last), temb, size);
+    if (forward_size && !residuals.empty())
+      size = {residuals.back().size(2), residuals.back().size(3)};
+    states =
+        block->as<CrossAttnUpBlock2D>()
+            ? block->as<CrossAttnUpBlock2D>()->forward(states, std::move(last), temb, text, size)
+            : block->as<UpBlock2D>()->forward(states, std::move(last), temb, size);
   }
   return conv_out(act_(conv_norm_out(states)));
 }
 
-torch::Tensor UNet2DConditionModelImpl::time_embed(const torch::Tensor& sample, const torch::Tensor& timestep,
+torch::Tensor UNet2DConditionModelImpl::time_embed(const torch::Tensor& sample,
+                                                   const torch::Tensor& timestep,
                                                    const UNet2DConditionArguments& arguments) {
   const auto timesteps = timestep.to(sample.device()).reshape({-1}).expand({sample.size(0)});
-  auto embedding = time_embedding(time_proj(timesteps).to(sample.scalar_type()), arguments.timestep_cond);
+  auto embedding =
+      time_embedding(time_proj(timesteps).to(sample.scalar_type()), arguments.timestep_cond);
   if (arguments.class_labels) {
     const auto classes = class_embed(sample, *arguments.class_labels);
-    embedding = config.class_embeddings_concat ? at::cat({embedding, classes}, -1) : embedding + classes;
+    embedding =
+        config.class_embeddings_concat ? at::cat({embedding, classes}, -1) : embedding + classes;
   }
   if (add_embedding) embedding = embedding + addition_embed(sample, arguments);
   return time_embed_act_ ? time_embed_act_(embedding) : embedding;
@@ -200,9 +216,10 @@ torch::Tensor UNet2DConditionModelImpl::class_embed(const torch::Tensor& sample,
     check_shape(kPlace, "class_labels", class_labels, {batch, linear->options.out_features()});
     return class_labels.to(sample.scalar_type());
   }
-  check_input(kPlace, "class_labels", class_labels, {batch, *config.projection_class_embeddings_input_dim},
-              conv_in->weight);
-  return class_embedding_linear ? class_embedding_linear(class_labels) : class_embedding_mlp(class_labels);
+  check_input(kPlace, "class_labels", class_labels,
+              {batch, *config.projection_class_embeddings_input_dim}, conv_in->weight);
+  return class_embedding_linear ? class_embedding_linear(class_labels)
+                                : class_embedding_mlp(class_labels);
 }
 
 torch::Tensor UNet2DConditionModelImpl::addition_embed(const torch::Tensor& sample,
@@ -218,10 +235,12 @@ torch::Tensor UNet2DConditionModelImpl::addition_embed(const torch::Tensor& samp
                       std::to_string(pooled.size(1)) + " + " + std::to_string(times));
   }
   const auto embedded = add_time_proj(arguments.time_ids->flatten()).reshape({sample.size(0), -1});
-  return add_embedding(at::cat({pooled, embedded.to(pooled.scalar_type())}, -1).to(sample.scalar_type()));
+  return add_embedding(
+      at::cat({pooled, embedded.to(pooled.scalar_type())}, -1).to(sample.scalar_type()));
 }
 
-void UNet2DConditionModelImpl::check_inputs(const torch::Tensor& sample, const torch::Tensor& timestep,
+void UNet2DConditionModelImpl::check_inputs(const torch::Tensor& sample,
+                                            const torch::Tensor& timestep,
                                             const UNet2DConditionArguments& arguments) const {
   check_input(kPlace, "sample", sample, {"B", config.in_channels, "H", "W"}, conv_in->weight);
   if (!timestep.defined() || timestep.dim() > 1 ||
@@ -232,7 +251,8 @@ void UNet2DConditionModelImpl::check_inputs(const torch::Tensor& sample, const t
   check_mask("attention_mask", arguments.attention_mask, sample.size(0));
   check_mask("encoder_attention_mask", arguments.encoder_attention_mask, sample.size(0));
   check_given("class_labels", arguments.class_labels.has_value(),
-              config.class_embed_type || config.num_class_embeds, "class_embed_type or num_class_embeds");
+              config.class_embed_type || config.num_class_embeds,
+              "class_embed_type or num_class_embeds");
   if (arguments.timestep_cond)
     check_given("timestep_cond", true, config.time_cond_proj_dim.has_value(), "time_cond_proj_dim");
   const bool has_size = config.addition_embed_type.has_value();
@@ -240,8 +260,9 @@ void UNet2DConditionModelImpl::check_inputs(const torch::Tensor& sample, const t
   check_given("time_ids", arguments.time_ids.has_value(), has_size, "addition_embed_type");
   const auto down = arguments.down_block_additional_residuals.size();
   if ((down > 0) != arguments.mid_block_additional_residual.has_value()) {
-    throw_value_error(kPlace, down > 0 ? "mid_block_additional_residual" : "down_block_additional_residuals",
-                      "given, as its counterpart is", "none");
+    throw_value_error(
+        kPlace, down > 0 ? "mid_block_additional_residual" : "down_block_additional_residuals",
+        "given, as its counterpart is", "none");
   }
 }
 

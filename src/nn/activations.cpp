@@ -12,10 +12,13 @@
 
 namespace xattn {
 
-Activation get_activation(const std::string& name, const std::string& place, const std::string& argument) {
+Activation get_activation(const std::string& name, const std::string& place,
+                          const std::string& argument) {
   auto lower = name;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (lower == "silu" || lower == "swish") return [](const torch::Tensor& input) { return at::silu(input); };
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  if (lower == "silu" || lower == "swish")
+    return [](const torch::Tensor& input) { return at::silu(input); };
   if (lower == "mish") return [](const torch::Tensor& input) { return at::mish(input); };
   if (lower == "gelu") return [](const torch::Tensor& input) { return at::gelu(input); };
   if (lower == "relu") return [](const torch::Tensor& input) { return at::relu(input); };
@@ -32,7 +35,8 @@ void GELUImpl::reset() {
     throw_value_error("GELU", "approximate", "none or tanh", approximate);
   }
   proj = register_module(
-      "proj", Linear(torch::nn::LinearOptions(options.dim_in(), options.dim_out()).bias(options.bias())));
+      "proj",
+      Linear(torch::nn::LinearOptions(options.dim_in(), options.dim_out()).bias(options.bias())));
 }
 
 void GELUImpl::pretty_print(std::ostream& stream) const {
@@ -50,7 +54,9 @@ GEGLUImpl::GEGLUImpl(const GEGLUOptions& options_) : options(options_) {
 
 void GEGLUImpl::reset() {
   proj = register_module(
-      "proj", Linear(torch::nn::LinearOptions(options.dim_in(), 2 * options.dim_out()).bias(options.bias())));
+      "proj",
+      Linear(
+          torch::nn::LinearOptions(options.dim_in(), 2 * options.dim_out()).bias(options.bias())));
 }
 
 void GEGLUImpl::pretty_print(std::ostream& stream) const {

@@ -9,10 +9,10 @@ BasicTransformerBlockImpl::BasicTransformerBlockImpl(const BasicTransformerBlock
 
 void BasicTransformerBlockImpl::reset() {
   const auto norm = [this](const char* name) {
-    return register_module(name,
-                           torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.dim()})
-                                                    .elementwise_affine(options.norm_elementwise_affine())
-                                                    .eps(options.norm_eps())));
+    return register_module(
+        name, torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.dim()})
+                                       .elementwise_affine(options.norm_elementwise_affine())
+                                       .eps(options.norm_eps())));
   };
   const auto attention = [this](const char* name, std::optional<int64_t> cross_attention_dim) {
     return register_module(name, Attention(AttentionOptions(options.dim())
@@ -45,7 +45,8 @@ void BasicTransformerBlockImpl::pretty_print(std::ostream& stream) const {
          << ", attention_head_dim=" << options.attention_head_dim() << ")";
 }
 
-torch::Tensor BasicTransformerBlockImpl::forward(const torch::Tensor& hidden_states, TextContext& text) {
+torch::Tensor BasicTransformerBlockImpl::forward(const torch::Tensor& hidden_states,
+                                                 TextContext& text) {
   const auto normed = norm1(hidden_states);
   auto states = hidden_states + (options.only_cross_attention()
                                      ? text.attend(*attn1, normed, text.attention_mask())
@@ -57,7 +58,8 @@ torch::Tensor BasicTransformerBlockImpl::forward(const torch::Tensor& hidden_sta
 void BasicTransformerBlockImpl::prepare(const TextContext& text, AttentionPath path,
                                         std::vector<PreparedText>& prepared) {
   const auto& states = text.encoder_hidden_states();
-  if (options.only_cross_attention()) prepared.push_back(attn1->prepare(states, text.attention_mask(), path));
+  if (options.only_cross_attention())
+    prepared.push_back(attn1->prepare(states, text.attention_mask(), path));
   if (attn2) prepared.push_back(attn2->prepare(states, text.encoder_attention_mask(), path));
 }
 

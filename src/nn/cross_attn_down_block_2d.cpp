@@ -13,7 +13,8 @@ constexpr auto kPlace = "CrossAttnDownBlock2D";
 
 }  // namespace
 
-CrossAttnDownBlock2DImpl::CrossAttnDownBlock2DImpl(const UNet2DBlockOptions& options_) : options(options_) {
+CrossAttnDownBlock2DImpl::CrossAttnDownBlock2DImpl(const UNet2DBlockOptions& options_)
+    : options(options_) {
   reset();
 }
 
@@ -36,7 +37,8 @@ DownBlockOutput CrossAttnDownBlock2DImpl::forward(const torch::Tensor& hidden_st
   DownBlockOutput output{hidden_states, {}};
   for (size_t i = 0; i < resnets->size(); ++i) {
     output.hidden_states = resnets->at<ResnetBlock2DImpl>(i).forward(output.hidden_states, temb);
-    output.hidden_states = attentions->at<Transformer2DModelImpl>(i).forward(output.hidden_states, text);
+    output.hidden_states =
+        attentions->at<Transformer2DModelImpl>(i).forward(output.hidden_states, text);
     if (i + 1 == resnets->size() && additional_residuals.defined()) {
       const auto sizes = output.hidden_states.sizes();
       check_input(kPlace, "additional_residuals", additional_residuals,

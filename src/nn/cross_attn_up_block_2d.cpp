@@ -12,7 +12,8 @@ constexpr auto kPlace = "CrossAttnUpBlock2D";
 
 }  // namespace
 
-CrossAttnUpBlock2DImpl::CrossAttnUpBlock2DImpl(const UNet2DBlockOptions& options_) : options(options_) {
+CrossAttnUpBlock2DImpl::CrossAttnUpBlock2DImpl(const UNet2DBlockOptions& options_)
+    : options(options_) {
   reset();
 }
 
@@ -29,10 +30,10 @@ void CrossAttnUpBlock2DImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::CrossAttnUpBlock2D(" << unet_2d_block::describe(options) << ")";
 }
 
-torch::Tensor CrossAttnUpBlock2DImpl::forward(const torch::Tensor& hidden_states,
-                                              std::vector<torch::Tensor> res_hidden_states_tuple,
-                                              const torch::Tensor& temb, TextContext& text,
-                                              const std::optional<std::array<int64_t, 2>>& upsample_size) {
+torch::Tensor CrossAttnUpBlock2DImpl::forward(
+    const torch::Tensor& hidden_states, std::vector<torch::Tensor> res_hidden_states_tuple,
+    const torch::Tensor& temb, TextContext& text,
+    const std::optional<std::array<int64_t, 2>>& upsample_size) {
   auto states = hidden_states;
   for (size_t i = 0; i < resnets->size(); ++i) {
     states = unet_2d_block::with_residual(kPlace, states, res_hidden_states_tuple);

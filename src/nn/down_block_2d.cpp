@@ -27,7 +27,8 @@ void DownBlock2DImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::DownBlock2D(" << unet_2d_block::describe(options) << ")";
 }
 
-DownBlockOutput DownBlock2DImpl::forward(const torch::Tensor& hidden_states, const torch::Tensor& temb) {
+DownBlockOutput DownBlock2DImpl::forward(const torch::Tensor& hidden_states,
+                                         const torch::Tensor& temb) {
   DownBlockOutput output{hidden_states, {}};
   for (const auto& resnet : *resnets) {
     output.hidden_states = resnet->as<ResnetBlock2D>()->forward(output.hidden_states, temb);

@@ -17,11 +17,13 @@ Downsample2DImpl::Downsample2DImpl(const Downsample2DOptions& options_) : option
 }
 
 void Downsample2DImpl::reset() {
-  const auto channels = options.channels(), out_channels = options.out_channels().value_or(channels);
+  const auto channels = options.channels(),
+             out_channels = options.out_channels().value_or(channels);
   if (channels < 1) throw_value_error(kPlace, "channels", "1 or more", std::to_string(channels));
   if (!options.use_conv()) {
     if (out_channels == channels) return;
-    throw_value_error(kPlace, "out_channels", std::to_string(channels) + ", as channels, without use_conv",
+    throw_value_error(kPlace, "out_channels",
+                      std::to_string(channels) + ", as channels, without use_conv",
                       std::to_string(out_channels));
   }
   conv = Conv2d(Conv2dOptions(channels, out_channels, 3).stride(2).padding(options.padding()));
@@ -31,8 +33,8 @@ void Downsample2DImpl::reset() {
 
 void Downsample2DImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::Downsample2D(channels=" << options.channels()
-         << ", use_conv=" << (options.use_conv() ? "true" : "false") << ", padding=" << options.padding()
-         << ")";
+         << ", use_conv=" << (options.use_conv() ? "true" : "false")
+         << ", padding=" << options.padding() << ")";
 }
 
 torch::Tensor Downsample2DImpl::forward(const torch::Tensor& hidden_states) {

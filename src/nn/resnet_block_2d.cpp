@@ -36,15 +36,16 @@ void ResnetBlock2DImpl::reset() {
   conv1 = register_module("conv1", Conv2d(Conv2dOptions(in, middle, 3).padding(1)));
   if (options.temb_channels()) {
     time_emb_proj = register_module(
-        "time_emb_proj", Linear(*options.temb_channels(), norm == "scale_shift" ? 2 * middle : middle));
+        "time_emb_proj",
+        Linear(*options.temb_channels(), norm == "scale_shift" ? 2 * middle : middle));
   }
   const auto groups_out = options.groups_out().value_or(options.groups());
   norm2 = register_module("norm2", group_norm("groups_out", groups_out, middle, options.eps()));
   dropout = register_module("dropout", torch::nn::Dropout(options.dropout()));
   conv2 = register_module("conv2", Conv2d(Conv2dOptions(middle, out, 3).padding(1)));
   if (options.use_in_shortcut().value_or(in != out)) {
-    conv_shortcut = register_module("conv_shortcut",
-                                    Conv2d(Conv2dOptions(in, out, 1).bias(options.conv_shortcut_bias())));
+    conv_shortcut = register_module(
+        "conv_shortcut", Conv2d(Conv2dOptions(in, out, 1).bias(options.conv_shortcut_bias())));
   }
 }
 
@@ -55,15 +56,20 @@ void ResnetBlock2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor ResnetBlock2DImpl::forward(const torch::Tensor& input_tensor,
                                          const std::optional<torch::Tensor>& temb) {
-  check_input(kPlace, "input_tensor", input_tensor, {"B", options.in_channels(), "H", "W"}, conv1->weight);
+  check_input(kPlace, "input_tensor", input_tensor, {"B", options.in_channels(), "H", "W"},
+              conv1->weight);
   const bool scale_shift = options.time_embedding_norm() == "scale_shift";
   torch::Tensor time;
   if (time_emb_proj) {
     if (!temb) throw_value_error(kPlace, "temb", "a tensor, as temb_channels is given", "none");
-    check_input(kPlace, "temb", *temb, {input_tensor.size(0), *options.temb_channels()}, conv1->weight);
-    time = time_emb_proj(options.skip_time_act() ? *temb : nonlinearity_(*temb)).unsqueeze(-1).unsqueeze(-1);
+    check_input(kPlace, "temb", *temb, {input_tensor.size(0), *options.temb_channels()},
+                conv1->weight);
+    time = time_emb_proj(options.skip_time_act() ? *temb : nonlinearity_(*temb))
+               .unsqueeze(-1)
+               .unsqueeze(-1);
   } else if (scale_shift) {
-    throw_value_error(kPlace, "temb_channels", "a number with time_embedding_norm scale_shift", "none");
+    throw_value_error(kPlace, "temb_channels", "a number with time_embedding_norm scale_shift",
+                      "none");
   }
 
   auto hidden_states = conv1(nonlinearity_(norm1(input_tensor)));

@@ -9,7 +9,8 @@ constexpr auto kPlace = "TimestepEmbedding";
 
 }  // namespace
 
-TimestepEmbeddingImpl::TimestepEmbeddingImpl(const TimestepEmbeddingOptions& options_) : options(options_) {
+TimestepEmbeddingImpl::TimestepEmbeddingImpl(const TimestepEmbeddingOptions& options_)
+    : options(options_) {
   reset();
 }
 
@@ -19,7 +20,8 @@ void TimestepEmbeddingImpl::reset() {
   };
   const auto in = options.in_channels(), inner = options.time_embed_dim();
   act_ = get_activation(options.act_fn(), kPlace, "act_fn");
-  post_act_ = options.post_act_fn() ? get_activation(*options.post_act_fn(), kPlace, "post_act_fn") : nullptr;
+  post_act_ = options.post_act_fn() ? get_activation(*options.post_act_fn(), kPlace, "post_act_fn")
+                                    : nullptr;
   linear_1 = register_module("linear_1", linear(in, inner, options.sample_proj_bias()));
   if (options.cond_proj_dim()) {
     cond_proj = register_module("cond_proj", linear(*options.cond_proj_dim(), in, false));
@@ -38,7 +40,8 @@ torch::Tensor TimestepEmbeddingImpl::forward(const torch::Tensor& sample,
   check_input(kPlace, "sample", sample, {"B", options.in_channels()}, linear_1->weight);
   auto states = sample;
   if (condition) {
-    if (!cond_proj) throw_value_error(kPlace, "condition", "none without cond_proj_dim", "a tensor");
+    if (!cond_proj)
+      throw_value_error(kPlace, "condition", "none without cond_proj_dim", "a tensor");
     check_input(kPlace, "condition", *condition, {sample.size(0), *options.cond_proj_dim()},
                 linear_1->weight);
     states = states + cond_proj(*condition);

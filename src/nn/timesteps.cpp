@@ -19,7 +19,8 @@ TimestepsImpl::TimestepsImpl(const TimestepsOptions& options_) : options(options
 
 void TimestepsImpl::reset() {
   if (options.num_channels() >= 2) return;
-  throw_value_error("Timesteps", "num_channels", "2 or more", std::to_string(options.num_channels()));
+  throw_value_error("Timesteps", "num_channels", "2 or more",
+                    std::to_string(options.num_channels()));
 }
 
 void TimestepsImpl::pretty_print(std::ostream& stream) const {

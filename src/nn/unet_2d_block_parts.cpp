@@ -58,8 +58,8 @@ torch::nn::ModuleList up_resnets(const UNet2DBlockOptions& options) {
   for (int64_t i = 0; i < options.num_layers(); ++i) {
     const bool is_last = i == options.num_layers() - 1;
     const auto residual = is_last ? options.in_channels() : options.out_channels();
-    list->push_back(
-        resnet(options, residual + (i == 0 ? options.prev_output_channel() : options.out_channels())));
+    list->push_back(resnet(
+        options, residual + (i == 0 ? options.prev_output_channel() : options.out_channels())));
   }
   return list;
 }
@@ -67,8 +67,8 @@ torch::nn::ModuleList up_resnets(const UNet2DBlockOptions& options) {
 torch::nn::ModuleList attentions(const char* place, const UNet2DBlockOptions& options) {
   const auto channels = options.out_channels(), heads = options.num_attention_heads();
   if (channels < heads) {
-    throw_value_error(place, "num_attention_heads", "at most out_channels = " + std::to_string(channels),
-                      std::to_string(heads));
+    throw_value_error(place, "num_attention_heads",
+                      "at most out_channels = " + std::to_string(channels), std::to_string(heads));
   }
   const auto& layers = options.transformer_layers_per_block();
   torch::nn::ModuleList list;
@@ -91,7 +91,8 @@ torch::nn::ModuleList downsamplers(const UNet2DBlockOptions& options) {
 }
 
 torch::nn::ModuleList upsamplers(const UNet2DBlockOptions& options) {
-  return torch::nn::ModuleList(Upsample2D(Upsample2DOptions(options.out_channels()).use_conv(true)));
+  return torch::nn::ModuleList(
+      Upsample2D(Upsample2DOptions(options.out_channels()).use_conv(true)));
 }
 
 void prepare(const torch::nn::ModuleList& attentions, const TextContext& text, AttentionPath path,
@@ -108,7 +109,8 @@ std::string describe(const UNet2DBlockOptions& options) {
 
 torch::Tensor with_residual(const char* place, const torch::Tensor& hidden_states,
                             std::vector<torch::Tensor>& residuals) {
-  if (residuals.empty()) throw_value_error(place, "res_hidden_states_tuple", "one for each layer", "too few");
+  if (residuals.empty())
+    throw_value_error(place, "res_hidden_states_tuple", "one for each layer", "too few");
   const auto residual = std::move(residuals.back());
   residuals.pop_back();
   check_shape(place, "hidden_states", hidden_states, {"B", "C", "H", "W"});

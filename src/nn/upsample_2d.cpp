@@ -32,7 +32,8 @@ void Upsample2DImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor Upsample2DImpl::forward(const torch::Tensor& hidden_states,
                                       const std::optional<std::array<int64_t, 2>>& output_size) {
   check_shape(kPlace, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
-  const auto size = output_size.value_or(std::array{2 * hidden_states.size(2), 2 * hidden_states.size(3)});
+  const auto size =
+      output_size.value_or(std::array{2 * hidden_states.size(2), 2 * hidden_states.size(3)});
   const auto enlarged = at::upsample_nearest2d(hidden_states, size);
   return conv ? conv(enlarged) : enlarged;
 }

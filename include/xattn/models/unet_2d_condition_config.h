@@ -9,8 +9,8 @@ namespace xattn {
 
 /// The fields of `UNet2DConditionModel`'s config.json, with the original's names and defaults.
 ///
-/// Of a field that may differ between blocks, one value stands for all of them. Reference: diffusers 0.42.1,
-/// models/unets/unet_2d_condition.py, `UNet2DConditionModel.__init__`.
+/// Of a field that may differ between blocks, one value stands for all of them. Reference:
+/// diffusers 0.42.1, models/unets/unet_2d_condition.py, `UNet2DConditionModel.__init__`.
 struct UNet2DConditionConfig {
   /// Height and width of the latent, or one number for both; not read by the model.
   std::vector<int64_t> sample_size;
@@ -25,8 +25,8 @@ struct UNet2DConditionConfig {
   /// "UNetMidBlock2DCrossAttn", or none.
   std::optional<std::string> mid_block_type = "UNetMidBlock2DCrossAttn";
   /// "UpBlock2D" or "CrossAttnUpBlock2D".
-  std::vector<std::string> up_block_types = {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
-                                             "CrossAttnUpBlock2D"};
+  std::vector<std::string> up_block_types = {"UpBlock2D", "CrossAttnUpBlock2D",
+                                             "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"};
   std::vector<bool> only_cross_attention = {false};
   std::vector<int64_t> block_out_channels = {320, 640, 1280, 1280};
   std::vector<int64_t> layers_per_block = {2};
@@ -60,15 +60,17 @@ struct UNet2DConditionConfig {
   std::optional<int64_t> projection_class_embeddings_input_dim;
   bool class_embeddings_concat = false;
 
-  /// Reads a config.json. A field that only the original implements is refused by name unless it has its
-  /// default; one that the original does not know either is named in a warning (`TORCH_WARN`) and skipped.
-  /// Throws: `ValueError` for these, and for values that no model can have.
+  /// Reads a config.json. A field that only the original implements is refused by name unless it
+  /// has its default; one that the original does not know either is named in a warning
+  /// (`TORCH_WARN`) and skipped. Throws: `ValueError` for these, and for values that no model can
+  /// have.
   static UNet2DConditionConfig from_json(const std::string& text);
 
   /// A config.json from which Python makes the same model.
   std::string to_json() const;
 
-  /// Throws `ValueError` "[UNet2DConditionModel] field: expected …, got …" for values that no model can have.
+  /// Throws `ValueError` "[UNet2DConditionModel] field: expected …, got …" for values that no model
+  /// can have.
   void check() const;
 };
 

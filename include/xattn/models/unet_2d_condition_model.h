@@ -28,11 +28,13 @@ struct UNet2DConditionArguments {
   std::optional<torch::Tensor> class_labels;
   /// `[B, time_cond_proj_dim]`: the guidance scale's embedding of distilled models (LCM).
   std::optional<torch::Tensor> timestep_cond;
-  /// `[B, N]`, 1 or true for image tokens that take part in self attention: as many as every level has.
+  /// `[B, N]`, 1 or true for image tokens that take part in self attention: as many as every level
+  /// has.
   std::optional<torch::Tensor> attention_mask;
   /// `[B, T]`, 1 or true for text tokens that take part.
   std::optional<torch::Tensor> encoder_attention_mask;
-  /// `[B, P]` and `[B, K]`, with addition_embed_type "text_time": the pooled text, and the sizes and crop.
+  /// `[B, P]` and `[B, K]`, with addition_embed_type "text_time": the pooled text, and the sizes
+  /// and crop.
   std::optional<torch::Tensor> text_embeds, time_ids;
   /// ControlNet's: one for each residual of the way down, and one for the middle.
   std::vector<torch::Tensor> down_block_additional_residuals;
@@ -43,22 +45,26 @@ struct UNet2DConditionArguments {
 
 /// What `UNet2DConditionModel::prepare` makes of a text, for any number of passes.
 ///
-/// It holds every cross attention layer's keys and values, 2·B·T·(inner width) numbers, and, where the
-/// processor's kernels are used, the layer's projections packed for them: at most as much again as the
-/// layer's `to_q` and `to_out` weigh, about 3 % of Stable Diffusion 1.5 (`AttentionPath::kSdpa` leaves that
-/// out).
+/// It holds every cross attention layer's keys and values and, where the processor's kernels are
+/// used, the layer's query and output projections packed for them, which short texts are folded
+/// into. For a text of 77 tokens these take about 60 MiB of Stable Diffusion 1.5 (2 % of its
+/// weights, and as much for each further text of a batch) and 830 MiB of XL (8 %, whatever the
+/// batch); with `AttentionPath::kSdpa`, which has keys and values only, 8 MiB and 50 MiB for each
+/// text.
 struct PreparedTexts {
   /// In the order in which the layers run: the way down, the middle, the way up.
   std::vector<PreparedText> layers;
 };
 
-/// Predicts the noise (or v) in a latent image from the timestep and a text: Stable Diffusion's UNet.
+/// Predicts the noise (or v) in a latent image from the timestep and a text: Stable Diffusion's
+/// UNet.
 ///
-/// Shapes: sample `[B, in_channels, H, W]` of any H and W, timestep `[]`, `[1]` or `[B]` of any dtype,
-/// encoder_hidden_states `[B, T, cross_attention_dim]`; returns `[B, out_channels, H, W]`. Dtype and device:
-/// any floating-point dtype and any device, the same for inputs and weights. Throws: `ValueError` for
-/// configurations that no model can have, and for inputs of another shape, dtype or device, missing, or too
-/// many. Reference: diffusers 0.42.1, models/unets/unet_2d_condition.py, `UNet2DConditionModel`.
+/// Shapes: sample `[B, in_channels, H, W]` of any H and W, timestep `[]`, `[1]` or `[B]` of any
+/// dtype, encoder_hidden_states `[B, T, cross_attention_dim]`; returns `[B, out_channels, H, W]`.
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
+/// Throws: `ValueError` for configurations that no model can have, and for inputs of another shape,
+/// dtype or device, missing, or too many. Reference: diffusers 0.42.1,
+/// models/unets/unet_2d_condition.py, `UNet2DConditionModel`.
 class UNet2DConditionModelImpl : public torch::nn::Cloneable<UNet2DConditionModelImpl> {
  public:
   using Config = UNet2DConditionConfig;
@@ -82,7 +88,8 @@ class UNet2DConditionModelImpl : public torch::nn::Cloneable<UNet2DConditionMode
 
   /// `forward` with a prepared text in place of the text and its mask.
   torch::Tensor forward_prepared(const torch::Tensor& sample, const torch::Tensor& timestep,
-                                 const PreparedTexts& text, const UNet2DConditionArguments& arguments = {});
+                                 const PreparedTexts& text,
+                                 const UNet2DConditionArguments& arguments = {});
 
   /// The configuration with which this `Module` was constructed.
   UNet2DConditionConfig config;
@@ -117,7 +124,8 @@ class UNet2DConditionModelImpl : public torch::nn::Cloneable<UNet2DConditionMode
   torch::Tensor time_embed(const torch::Tensor& sample, const torch::Tensor& timestep,
                            const UNet2DConditionArguments& arguments);
   torch::Tensor class_embed(const torch::Tensor& sample, const torch::Tensor& class_labels);
-  torch::Tensor addition_embed(const torch::Tensor& sample, const UNet2DConditionArguments& arguments);
+  torch::Tensor addition_embed(const torch::Tensor& sample,
+                               const UNet2DConditionArguments& arguments);
   void check_inputs(const torch::Tensor& sample, const torch::Tensor& timestep,
                     const UNet2DConditionArguments& arguments) const;
 

@@ -34,8 +34,8 @@ struct GELUOptions {
 
 /// y = gelu(proj(x)).
 ///
-/// Shapes: `[..., dim_in]` to `[..., dim_out]`. Throws: `ValueError` for another `approximate`. Reference:
-/// diffusers 0.42.1, models/activations.py, `GELU`.
+/// Shapes: `[..., dim_in]` to `[..., dim_out]`. Throws: `ValueError` for another `approximate`.
+/// Reference: diffusers 0.42.1, models/activations.py, `GELU`.
 class GELUImpl : public torch::nn::Cloneable<GELUImpl> {
  public:
   explicit GELUImpl(const GELUOptions& options_);
@@ -67,7 +67,8 @@ struct GEGLUOptions {
 
 /// y = h · gelu(g), where h and g are the halves of proj(x).
 ///
-/// Shapes: `[..., dim_in]` to `[..., dim_out]`. Reference: diffusers 0.42.1, models/activations.py, `GEGLU`.
+/// Shapes: `[..., dim_in]` to `[..., dim_out]`. Reference: diffusers 0.42.1, models/activations.py,
+/// `GEGLU`.
 class GEGLUImpl : public torch::nn::Cloneable<GEGLUImpl> {
  public:
   explicit GEGLUImpl(const GEGLUOptions& options_);

@@ -2,7 +2,6 @@
 
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/dropout.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -46,11 +45,11 @@ struct AttentionOptions {
 /// out = (to_out(softmax(q kᵀ / √dim_head + mask) v) + residual) / rescale_output_factor;
 /// q = to_q(norm(x)), k = to_k(text), v = to_v(text), the text without one being norm(x).
 ///
-/// Shapes: hidden_states `[B, N, C]`, or `[B, C, H, W]` with N = H·W; encoder_hidden_states `[B, T, S]`;
-/// attention_mask `[B, 1, T]`, added to the scores; returns what hidden_states have. Dtype and device: any
-/// floating-point dtype and any device, the same for inputs and weights. Throws: `ValueError` for heads or
-/// widths below 1, and for inputs of another shape, dtype or device. Reference: diffusers 0.42.1,
-/// models/attention_processor.py, `Attention`.
+/// Shapes: hidden_states `[B, N, C]`, or `[B, C, H, W]` with N = H·W; encoder_hidden_states `[B, T,
+/// S]`; attention_mask `[B, 1, T]`, added to the scores; returns what hidden_states have. Dtype and
+/// device: any floating-point dtype and any device, the same for inputs and weights. Throws:
+/// `ValueError` for heads or widths below 1, and for inputs of another shape, dtype or device.
+/// Reference: diffusers 0.42.1, models/attention_processor.py, `Attention`.
 class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
  public:
   explicit AttentionImpl(int64_t query_dim) : AttentionImpl(AttentionOptions(query_dim)) {}
@@ -65,7 +64,8 @@ class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
                         const std::optional<torch::Tensor>& encoder_hidden_states = std::nullopt,
                         const std::optional<torch::Tensor>& attention_mask = std::nullopt);
 
-  /// Computes what depends on the text alone, by `path` or, where that is not given, by the options'.
+  /// Computes what depends on the text alone, by `path` or, where that is not given, by the
+  /// options'.
   PreparedText prepare(const torch::Tensor& encoder_hidden_states,
                        const std::optional<torch::Tensor>& attention_mask = std::nullopt,
                        std::optional<AttentionPath> path = std::nullopt);
@@ -86,8 +86,9 @@ class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
   torch::nn::ModuleList to_out = nullptr;
 
  private:
-  PreparedText prepare_for(const torch::Tensor& states, const std::optional<torch::Tensor>& attention_mask,
-                           AttentionPath path, std::optional<int64_t> image_tokens);
+  PreparedText prepare_for(const torch::Tensor& states,
+                           const std::optional<torch::Tensor>& attention_mask, AttentionPath path,
+                           std::optional<int64_t> image_tokens);
   void check_states(const torch::Tensor& hidden_states) const;
   /// Tokens `[B, N, C]`, normalised.
   torch::Tensor tokens_of(const torch::Tensor& hidden_states);

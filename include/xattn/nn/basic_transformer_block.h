@@ -20,7 +20,9 @@ namespace xattn {
 /// Options of `BasicTransformerBlock`.
 struct BasicTransformerBlockOptions {
   BasicTransformerBlockOptions(int64_t dim, int64_t num_attention_heads, int64_t attention_head_dim)
-      : dim_(dim), num_attention_heads_(num_attention_heads), attention_head_dim_(attention_head_dim) {}
+      : dim_(dim),
+        num_attention_heads_(num_attention_heads),
+        attention_head_dim_(attention_head_dim) {}
 
   TORCH_ARG(int64_t, dim);
   TORCH_ARG(int64_t, num_attention_heads);
@@ -47,9 +49,9 @@ struct BasicTransformerBlockOptions {
 ///
 /// x ← x + attn1(norm1(x)); x ← x + attn2(norm2(x), text); x ← x + ff(norm3(x)).
 ///
-/// Shapes: hidden_states `[B, N, dim]`, returns the same; the text has `[B, T, cross_attention_dim]`. Throws:
-/// `ValueError` as its parts do. Reference: diffusers 0.42.1, models/attention.py, `BasicTransformerBlock`
-/// with `norm_type` "layer_norm".
+/// Shapes: hidden_states `[B, N, dim]`, returns the same; the text has `[B, T,
+/// cross_attention_dim]`. Throws: `ValueError` as its parts do. Reference: diffusers 0.42.1,
+/// models/attention.py, `BasicTransformerBlock` with `norm_type` "layer_norm".
 class BasicTransformerBlockImpl : public torch::nn::Cloneable<BasicTransformerBlockImpl> {
  public:
   explicit BasicTransformerBlockImpl(const BasicTransformerBlockOptions& options_);

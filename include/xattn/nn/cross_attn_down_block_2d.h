@@ -13,12 +13,13 @@
 
 namespace xattn {
 
-/// Residual blocks, each followed by a transformer that reads the text, and a step down in resolution.
+/// Residual blocks, each followed by a transformer that reads the text, and a step down in
+/// resolution.
 ///
-/// Shapes: hidden_states `[B, in_channels, H, W]`, temb `[B, temb_channels]`, the text
-/// `[B, T, cross_attention_dim]`; returns `[B, out_channels, H/2, W/2]`. `additional_residuals` is added to
-/// the last layer's output. /// Throws: `ValueError` for numbers below 1 and as its parts do. Reference:
-/// diffusers 0.42.1, models/unets/unet_2d_blocks.py, `CrossAttnDownBlock2D`.
+/// Shapes: hidden_states `[B, in_channels, H, W]`, temb `[B, temb_channels]`, the text `[B, T,
+/// cross_attention_dim]`; returns `[B, out_channels, H/2, W/2]`. `additional_residuals` is added to
+/// the last layer's output. /// Throws: `ValueError` for numbers below 1 and as its parts do.
+/// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `CrossAttnDownBlock2D`.
 class CrossAttnDownBlock2DImpl : public torch::nn::Cloneable<CrossAttnDownBlock2DImpl> {
  public:
   explicit CrossAttnDownBlock2DImpl(const UNet2DBlockOptions& options_);
@@ -28,8 +29,8 @@ class CrossAttnDownBlock2DImpl : public torch::nn::Cloneable<CrossAttnDownBlock2
   /// Pretty prints the `CrossAttnDownBlock2D` module into the given `stream`.
   void pretty_print(std::ostream& stream) const override;
 
-  DownBlockOutput forward(const torch::Tensor& hidden_states, const torch::Tensor& temb, TextContext& text,
-                          const torch::Tensor& additional_residuals = {});
+  DownBlockOutput forward(const torch::Tensor& hidden_states, const torch::Tensor& temb,
+                          TextContext& text, const torch::Tensor& additional_residuals = {});
 
   /// Adds what each cross attention layer prepares of a text, in the order in which they run.
   void prepare(const TextContext& text, AttentionPath path, std::vector<PreparedText>& prepared);

@@ -31,8 +31,8 @@ class CrossAttnUpBlock2DImpl : public torch::nn::Cloneable<CrossAttnUpBlock2DImp
   void pretty_print(std::ostream& stream) const override;
 
   torch::Tensor forward(const torch::Tensor& hidden_states,
-                        std::vector<torch::Tensor> res_hidden_states_tuple, const torch::Tensor& temb,
-                        TextContext& text,
+                        std::vector<torch::Tensor> res_hidden_states_tuple,
+                        const torch::Tensor& temb, TextContext& text,
                         const std::optional<std::array<int64_t, 2>>& upsample_size = std::nullopt);
 
   /// Adds what each cross attention layer prepares of a text, in the order in which they run.

@@ -14,9 +14,9 @@ namespace xattn {
 
 /// Residual blocks, and a step down in resolution.
 ///
-/// Shapes: hidden_states `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns `[B, out_channels, H/2,
-/// W/2]`. Throws: `ValueError` for numbers below 1 and as its parts do. Reference: diffusers 0.42.1,
-/// models/unets/unet_2d_blocks.py, `DownBlock2D`.
+/// Shapes: hidden_states `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns `[B,
+/// out_channels, H/2, W/2]`. Throws: `ValueError` for numbers below 1 and as its parts do.
+/// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `DownBlock2D`.
 class DownBlock2DImpl : public torch::nn::Cloneable<DownBlock2DImpl> {
  public:
   explicit DownBlock2DImpl(const UNet2DBlockOptions& options_);

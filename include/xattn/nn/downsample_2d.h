@@ -30,9 +30,9 @@ struct Downsample2DOptions {
 
 /// Halves an image's height and width.
 ///
-/// Shapes: `[B, channels, H, W]` to `[B, out_channels, H', W']`. Throws: `ValueError` for channels below 1,
-/// other out_channels without convolution, and inputs of another shape, dtype or device. Reference: diffusers
-/// 0.42.1, models/downsampling.py, `Downsample2D`.
+/// Shapes: `[B, channels, H, W]` to `[B, out_channels, H', W']`. Throws: `ValueError` for channels
+/// below 1, other out_channels without convolution, and inputs of another shape, dtype or device.
+/// Reference: diffusers 0.42.1, models/downsampling.py, `Downsample2D`.
 class Downsample2DImpl : public torch::nn::Cloneable<Downsample2DImpl> {
  public:
   explicit Downsample2DImpl(const Downsample2DOptions& options_);

@@ -2,7 +2,6 @@
 
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/dropout.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -10,9 +9,6 @@
 #include <optional>
 #include <ostream>
 #include <string>
-
-#include "xattn/nn/activations.h"
-#include "xattn/nn/linear.h"
 
 namespace xattn {
 
@@ -37,8 +33,8 @@ struct FeedForwardOptions {
 
 /// y = net.2(activation(x)), the activation with a projection of its own (`GEGLU`, `GELU`).
 ///
-/// Shapes: `[..., dim]` to `[..., dim_out]`. Throws: `ValueError` for another `activation_fn`. Reference:
-/// diffusers 0.42.1, models/attention.py, `FeedForward`.
+/// Shapes: `[..., dim]` to `[..., dim_out]`. Throws: `ValueError` for another `activation_fn`.
+/// Reference: diffusers 0.42.1, models/attention.py, `FeedForward`.
 class FeedForwardImpl : public torch::nn::Cloneable<FeedForwardImpl> {
  public:
   explicit FeedForwardImpl(const FeedForwardOptions& options_);

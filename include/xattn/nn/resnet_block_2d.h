@@ -19,7 +19,8 @@ namespace xattn {
 
 /// Options of `ResnetBlock2D`.
 struct ResnetBlock2DOptions {
-  ResnetBlock2DOptions(int64_t in_channels) : in_channels_(in_channels) {}  // NOLINT: as LibTorch's options
+  ResnetBlock2DOptions(int64_t in_channels)
+      : in_channels_(in_channels) {}  // NOLINT: as LibTorch's options
 
   TORCH_ARG(int64_t, in_channels);
   /// Where not given, `in_channels`.
@@ -50,11 +51,12 @@ struct ResnetBlock2DOptions {
 /// out = (shortcut(x) + conv2(act(norm2(conv1(act(norm1(x))) + time_emb_proj(act(temb)))))) /
 /// output_scale_factor; with "scale_shift", norm2(…)·(1 + scale) + shift instead of the sum.
 ///
-/// Shapes: input_tensor `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns `[B, out_channels, H,
-/// W]`. Dtype and device: any floating-point dtype and any device, the same for inputs and weights. Throws:
-/// `ValueError` for an unknown `non_linearity` or `time_embedding_norm`, groups that do not divide the
-/// channels, a time embedding that is missing, and inputs of another shape, dtype or device. Reference:
-/// diffusers 0.42.1, models/resnet.py, `ResnetBlock2D`.
+/// Shapes: input_tensor `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns `[B,
+/// out_channels, H, W]`. Dtype and device: any floating-point dtype and any device, the same for
+/// inputs and weights. Throws: `ValueError` for an unknown `non_linearity` or
+/// `time_embedding_norm`, groups that do not divide the channels, a time embedding that is missing,
+/// and inputs of another shape, dtype or device. Reference: diffusers 0.42.1, models/resnet.py,
+/// `ResnetBlock2D`.
 class ResnetBlock2DImpl : public torch::nn::Cloneable<ResnetBlock2DImpl> {
  public:
   explicit ResnetBlock2DImpl(const ResnetBlock2DOptions& options_);

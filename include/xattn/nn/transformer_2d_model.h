@@ -20,7 +20,8 @@ namespace xattn {
 
 /// Options of `Transformer2DModel`.
 struct Transformer2DModelOptions {
-  Transformer2DModelOptions(int64_t num_attention_heads, int64_t attention_head_dim, int64_t in_channels)
+  Transformer2DModelOptions(int64_t num_attention_heads, int64_t attention_head_dim,
+                            int64_t in_channels)
       : num_attention_heads_(num_attention_heads),
         attention_head_dim_(attention_head_dim),
         in_channels_(in_channels) {}
@@ -49,9 +50,10 @@ struct Transformer2DModelOptions {
 /// out = x + proj_out(blocks(proj_in(norm(x)), text)).
 ///
 /// Shapes: hidden_states `[B, in_channels, H, W]`, returns the same; the text has `[B, T,
-/// cross_attention_dim]`. Dtype and device: any floating-point dtype and any device, the same for inputs and
-/// weights. Throws: `ValueError` for groups that do not divide the channels, and as its parts do. Reference:
-/// diffusers 0.42.1, models/transformers/transformer_2d.py, `Transformer2DModel` with continuous input.
+/// cross_attention_dim]`. Dtype and device: any floating-point dtype and any device, the same for
+/// inputs and weights. Throws: `ValueError` for groups that do not divide the channels, and as its
+/// parts do. Reference: diffusers 0.42.1, models/transformers/transformer_2d.py,
+/// `Transformer2DModel` with continuous input.
 class Transformer2DModelImpl : public torch::nn::Cloneable<Transformer2DModelImpl> {
  public:
   explicit Transformer2DModelImpl(const Transformer2DModelOptions& options_);

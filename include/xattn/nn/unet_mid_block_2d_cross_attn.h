@@ -13,7 +13,8 @@
 
 namespace xattn {
 
-/// A residual block, then `num_layers` times a transformer that reads the text and a residual block.
+/// A residual block, then `num_layers` times a transformer that reads the text and a residual
+/// block.
 ///
 /// Shapes: hidden_states `[B, in_channels, H, W]`, temb `[B, temb_channels]`, the text
 /// `[B, T, cross_attention_dim]`; returns `[B, out_channels, H, W]`. Throws:
@@ -28,7 +29,8 @@ class UNetMidBlock2DCrossAttnImpl : public torch::nn::Cloneable<UNetMidBlock2DCr
   /// Pretty prints the `UNetMidBlock2DCrossAttn` module into the given `stream`.
   void pretty_print(std::ostream& stream) const override;
 
-  torch::Tensor forward(const torch::Tensor& hidden_states, const torch::Tensor& temb, TextContext& text);
+  torch::Tensor forward(const torch::Tensor& hidden_states, const torch::Tensor& temb,
+                        TextContext& text);
 
   /// Adds what each cross attention layer prepares of a text, in the order in which they run.
   void prepare(const TextContext& text, AttentionPath path, std::vector<PreparedText>& prepared);

@@ -29,9 +29,9 @@ struct Upsample2DOptions {
 
 /// Doubles an image's height and width, or brings them to `output_size`, by repeating pixels.
 ///
-/// Shapes: `[B, channels, H, W]` to `[B, out_channels, 2H, 2W]` or `[B, out_channels, *output_size]`. Throws:
-/// `ValueError` for channels below 1 and inputs of another shape. Reference: diffusers 0.42.1,
-/// models/upsampling.py, `Upsample2D`.
+/// Shapes: `[B, channels, H, W]` to `[B, out_channels, 2H, 2W]` or `[B, out_channels,
+/// *output_size]`. Throws: `ValueError` for channels below 1 and inputs of another shape.
+/// Reference: diffusers 0.42.1, models/upsampling.py, `Upsample2D`.
 class Upsample2DImpl : public torch::nn::Cloneable<Upsample2DImpl> {
  public:
   explicit Upsample2DImpl(const Upsample2DOptions& options_);
