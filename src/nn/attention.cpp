@@ -61,6 +61,10 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
   const auto tokens = tokens_of(hidden_states);
   const bool is_self = !encoder_hidden_states || !encoder_hidden_states->defined();
   const auto& states = is_self ? tokens : *encoder_hidden_states;
+  if (is_self && to_k->options.in_features() != options.query_dim()) {
+    throw_value_error(kPlace, "encoder_hidden_states",
+                      "[B, T, " + std::to_string(to_k->options.in_features()) + "]", "none");
+  }
   if (!is_self) {
     check_input(kPlace, "encoder_hidden_states", states, {tokens.size(0), "T", to_k->options.in_features()},
                 to_k->weight);
