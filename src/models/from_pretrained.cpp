@@ -36,47 +36,6 @@ void allocate(const StateDict& tensors, const PretrainedOptions& options) {
   }
 }
 
-/// What each tensor of the files is for the module, all of it checked.
-struct Plan {
-  struct Entry {
-    const io::WeightsFile* file;
-    const io::TensorRecord* record;
-    std::string key;
-  };
-  std::vector<Entry> entries;
-  LoadReport report;
-};
-
-Plan make_plan(const std::vector<std::unique_ptr<io::WeightsFile>>& files, const StateDict& own,
-               const detail::PretrainedFolder::MapKey& map_key) {
-  Plan plan;
-  std::map<std::string, std::string> name_of;
-  for (const auto& file : files) {
-    for (const auto& record : file->contents().tensors) {
-      const auto key = map_key(record.name);
-      if (!key) continue;
-      const auto [found, is_new] = name_of.try_emplace(*key, record.name);
-      if (!is_new) {
-        plan.report.mismatched.push_back({*key, "one tensor", fmt::format("{} and {}", found->second, record.name)});
-        continue;
-      }
-      const auto* tensor = own.find(*key);
-      if (!tensor) {
-        plan.report.unexpected.push_back(record.name);
-      } else if (tensor->sizes() != record.shape || !io::can_stream(record, tensor->scalar_type())) {
-        plan.report.mismatched.push_back({*key, io::kind_text(*tensor),
-                                          fmt::format("{} {}", io::name(record.dtype), io::shape_text(record.shape))});
-      } else {
-        plan.entries.push_back({file.get(), &record, *key});
-      }
-    }
-  }
-  for (const auto& item : own) {
-    if (name_of.count(item.key()) == 0) plan.report.missing.push_back(item.key());
-  }
-  return plan;
-}
-
 }  // namespace
 
 std::vector<std::string> pretrained_classes(const std::string& folder) {
@@ -84,6 +43,12 @@ std::vector<std::string> pretrained_classes(const std::string& folder) {
 }
 
 namespace detail {
+
+/// What each tensor of the files is for the module, all of it checked.
+struct PretrainedFolder::Plan {
+  std::vector<std::unique_ptr<io::WeightsFile>> files;
+  std::vector<io::StreamedTensor> tensors;
+};
 
 PretrainedFolder::PretrainedFolder(const std::string& folder, const std::string& class_name,
                                    const PretrainedOptions& options)
@@ -101,19 +66,50 @@ PretrainedFolder::PretrainedFolder(const std::string& folder, const std::string&
   is_diffusers_ = config.library == io::PretrainedLibrary::kDiffusers;
 }
 
-void PretrainedFolder::load(torch::nn::Module& module, const MapKey& map_key) const {
+PretrainedFolder::Plan PretrainedFolder::make_plan(const torch::nn::Module& module, const MapKey& map_key) const {
   const auto library = is_diffusers_ ? io::PretrainedLibrary::kDiffusers : io::PretrainedLibrary::kTransformers;
-  const auto files = io::open_pretrained_weights(kPlace, folder_, library, options_.variant);
+  Plan plan{io::open_pretrained_weights(kPlace, folder_, library, options_.variant), {}};
   const auto own = state_dict(module);
-  const auto plan = make_plan(files, own, map_key);
-  if (!plan.report.missing.empty() || !plan.report.unexpected.empty() || !plan.report.mismatched.empty()) {
-    throw StateDictError(fmt::format("[{}] {}: {}: {}", kPlace, folder_, class_name_, io::problems_text(plan.report)));
+  LoadReport report;
+  std::map<std::string, std::string> name_of;
+  const auto add = [&](const io::WeightsFile& file, const io::TensorRecord& record) {
+    const auto key = map_key(record.name);
+    if (!key) return;
+    const auto [found, is_new] = name_of.try_emplace(*key, record.name);
+    const auto* tensor = own.find(*key);
+    if (!is_new) {
+      report.mismatched.push_back({*key, "one tensor", fmt::format("{} and {}", found->second, record.name)});
+    } else if (!tensor) {
+      report.unexpected.push_back(record.name);
+    } else if (tensor->sizes() != record.shape || !io::can_stream(record, tensor->scalar_type())) {
+      report.mismatched.push_back({*key, io::kind_text(*tensor),
+                                   fmt::format("{} {}", io::name(record.dtype), io::shape_text(record.shape))});
+    } else {
+      plan.tensors.push_back({&file, &record, *tensor});
+    }
+  };
+  for (const auto& file : plan.files) {
+    for (const auto& record : file->contents().tensors) add(*file, record);
   }
+  for (const auto& item : own) {
+    if (name_of.count(item.key()) == 0) report.missing.push_back(item.key());
+  }
+  if (!report.missing.empty() || !report.unexpected.empty() || !report.mismatched.empty()) {
+    throw StateDictError(fmt::format("[{}] {}: {}: {}", kPlace, folder_, class_name_, io::problems_text(report)));
+  }
+  return plan;
+}
+
+void PretrainedFolder::check(const torch::nn::Module& module, const MapKey& map_key) const {
+  make_plan(module, map_key);
+}
+
+void PretrainedFolder::load(torch::nn::Module& module, const MapKey& map_key) const {
+  auto plan = make_plan(module, map_key);
   const c10::AutoGradMode no_grad(false);
-  allocate(own, options_);
-  std::vector<io::StreamedTensor> tensors;
-  for (const auto& [file, record, key] : plan.entries) tensors.push_back({file, record, own[key].detach()});
-  io::stream_tensors(tensors);
+  allocate(state_dict(module), options_);
+  for (auto& tensor : plan.tensors) tensor.to = tensor.to.detach();
+  io::stream_tensors(plan.tensors);
 }
 
 }  // namespace detail

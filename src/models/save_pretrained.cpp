@@ -79,14 +79,16 @@ void remove_stale(const fs::path& folder, io::PretrainedLibrary library, const s
 
 namespace detail {
 
-void save_pretrained(const torch::nn::Module& module, const std::string& config, const std::string& folder,
-                     const SavePretrainedOptions& options) {
+void save_pretrained(const torch::nn::Module& module, const std::string& class_name, const std::string& config,
+                     const std::string& folder, const SavePretrainedOptions& options) {
   if (options.max_shard_size < 1) {
     throw ValueError(fmt::format("[{}] max_shard_size: expected 1 or more, got {}", kPlace, options.max_shard_size));
   }
-  const auto fields = nlohmann::ordered_json::parse(config);
-  const auto library =
-      fields.contains("_class_name") ? io::PretrainedLibrary::kDiffusers : io::PretrainedLibrary::kTransformers;
+  auto fields = nlohmann::ordered_json::parse(config);
+  const bool is_diffusers = fields.contains("_class_name");
+  const auto library = is_diffusers ? io::PretrainedLibrary::kDiffusers : io::PretrainedLibrary::kTransformers;
+  // Two classes may share a config.
+  if (!is_diffusers) fields["architectures"] = {class_name};
   const auto tensors = state_dict(module);
   const auto shards = split(tensors, options.max_shard_size);
   try {

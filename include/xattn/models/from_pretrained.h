@@ -43,12 +43,17 @@ class PretrainedFolder {
   PretrainedFolder(const std::string& folder, const std::string& class_name, const PretrainedOptions& options);
 
   const std::string& config() const { return config_; }
+  /// Checks that the files' tensors are the module's, without reading them.
+  void check(const torch::nn::Module& module, const MapKey& map_key) const;
   void load(torch::nn::Module& module, const MapKey& map_key) const;
 
  private:
   std::string folder_, class_name_, config_;
   bool is_diffusers_;
   PretrainedOptions options_;
+
+  struct Plan;
+  Plan make_plan(const torch::nn::Module& module, const MapKey& map_key) const;
 };
 
 template <typename Impl>
@@ -58,6 +63,14 @@ std::optional<std::string> map_key(const std::string& key) {
   } else {
     return key;
   }
+}
+
+/// The module of a folder's config, whose weights are yet to be loaded.
+template <typename Holder>
+Holder make_pretrained(const PretrainedFolder& folder) {
+  const auto config = Holder::ContainedType::Config::from_json(folder.config());
+  const SkipInitialization skip;
+  return Holder(config);
 }
 
 }  // namespace detail
@@ -76,11 +89,7 @@ template <typename Holder>
 Holder from_pretrained(const std::string& folder, const PretrainedOptions& options = {}) {
   using Impl = typename Holder::ContainedType;
   const detail::PretrainedFolder source(folder, Impl::kClassName, options);
-  const auto config = Impl::Config::from_json(source.config());
-  Holder module = [&] {
-    const SkipInitialization skip;
-    return Holder(config);
-  }();
+  auto module = detail::make_pretrained<Holder>(source);
   source.load(*module, detail::map_key<Impl>);
   module->eval();
   return module;

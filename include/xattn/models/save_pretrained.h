@@ -18,8 +18,8 @@ struct SavePretrainedOptions {
 };
 
 namespace detail {
-void save_pretrained(const torch::nn::Module& module, const std::string& config, const std::string& folder,
-                     const SavePretrainedOptions& options);
+void save_pretrained(const torch::nn::Module& module, const std::string& class_name, const std::string& config,
+                     const std::string& folder, const SavePretrainedOptions& options);
 }
 
 /// Writes a model's folder, config.json and safetensors, which Python's `from_pretrained` reads.
@@ -29,7 +29,7 @@ void save_pretrained(const torch::nn::Module& module, const std::string& config,
 /// Reference: diffusers 0.42.1, models/modeling_utils.py, `ModelMixin.save_pretrained`.
 template <typename Holder>
 void save_pretrained(const Holder& module, const std::string& folder, const SavePretrainedOptions& options = {}) {
-  detail::save_pretrained(*module, module->config.to_json(), folder, options);
+  detail::save_pretrained(*module, Holder::ContainedType::kClassName, module->config.to_json(), folder, options);
 }
 
 }  // namespace xattn
