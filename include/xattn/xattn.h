@@ -6,6 +6,8 @@
 #include <xattn/io/checkpoint.h>
 #include <xattn/io/safetensors.h>
 #include <xattn/io/state_dict.h>
+#include <xattn/models/autoencoder_kl.h>
+#include <xattn/models/autoencoder_kl_config.h>
 #include <xattn/models/clip_text_config.h>
 #include <xattn/models/clip_text_model.h>
 #include <xattn/models/clip_text_transformer.h>
@@ -38,6 +40,16 @@
 #include <xattn/nn/unet_2d_block_options.h>
 #include <xattn/nn/unet_mid_block_2d_cross_attn.h>
 #include <xattn/nn/up_block_2d.h>
+#include <xattn/nn/decoder.h>
+#include <xattn/nn/diagonal_gaussian_distribution.h>
+#include <xattn/nn/down_encoder_block_2d.h>
+#include <xattn/nn/downsample_2d.h>
+#include <xattn/nn/encoder.h>
+#include <xattn/nn/initialization.h>
+#include <xattn/nn/linear.h>
+#include <xattn/nn/resnet_block_2d.h>
+#include <xattn/nn/unet_mid_block_2d.h>
+#include <xattn/nn/up_decoder_block_2d.h>
 #include <xattn/nn/upsample_2d.h>
 #include <xattn/ops/attention.h>
 #include <xattn/ops/attention_path.h>

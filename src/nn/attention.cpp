@@ -43,9 +43,8 @@ void AttentionImpl::reset() {
   to_q = register_module("to_q", linear(query_dim, inner, options.bias()));
   to_k = register_module("to_k", linear(text_dim, inner, options.bias()));
   to_v = register_module("to_v", linear(text_dim, inner, options.bias()));
-  out_ = linear(inner, query_dim, options.out_bias());
-  dropout_ = torch::nn::Dropout(options.dropout());
-  to_out = register_module("to_out", torch::nn::ModuleList(out_, dropout_));
+  to_out = register_module("to_out", torch::nn::ModuleList(linear(inner, query_dim, options.out_bias()),
+                                                           torch::nn::Dropout(options.dropout())));
 }
 
 void AttentionImpl::pretty_print(std::ostream& stream) const {
@@ -110,8 +109,10 @@ CrossAttentionWeights AttentionImpl::weights() const {
   weights.key_bias = to_k->bias;
   weights.value_weight = to_v->weight;
   weights.value_bias = to_v->bias;
-  weights.out_weight = out_->weight;
-  weights.out_bias = out_->bias;
+  // Typed members beside the list would be left behind by clone(), which replaces the list's modules.
+  const auto& out = to_out->at<LinearImpl>(0);
+  weights.out_weight = out.weight;
+  weights.out_bias = out.bias;
   weights.num_heads = options.heads();
   weights.divisor = std::sqrt(static_cast<double>(options.dim_head()));
   return weights;
@@ -132,7 +133,7 @@ torch::Tensor AttentionImpl::tokens_of(const torch::Tensor& hidden_states) {
 }
 
 torch::Tensor AttentionImpl::finish(const torch::Tensor& attended, const torch::Tensor& hidden_states) {
-  auto output = dropout_(attended);
+  auto output = to_out->at<torch::nn::DropoutImpl>(1).forward(attended);
   if (hidden_states.dim() == 4) output = output.transpose(1, 2).reshape(hidden_states.sizes());
   if (options.residual_connection()) output = output + hidden_states;
   if (options.rescale_output_factor() != 1) output = output / options.rescale_output_factor();

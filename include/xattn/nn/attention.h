@@ -92,10 +92,6 @@ class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
   /// Tokens `[B, N, C]`, normalised.
   torch::Tensor tokens_of(const torch::Tensor& hidden_states);
   torch::Tensor finish(const torch::Tensor& attended, const torch::Tensor& hidden_states);
-
-  // Also in `to_out`.
-  Linear out_ = nullptr;
-  torch::nn::Dropout dropout_ = nullptr;
 };
 
 /// A `ModuleHolder` subclass for `AttentionImpl`.
