@@ -15,6 +15,8 @@
 #include <xattn/models/from_pretrained.h>
 #include <xattn/models/save_pretrained.h>
 #include <xattn/models/simple_unet.h>
+#include <xattn/models/unet_2d_condition_config.h>
+#include <xattn/models/unet_2d_condition_model.h>
 #include <xattn/nn/activations.h>
 #include <xattn/nn/attention.h>
 #include <xattn/nn/clip_attention.h>

@@ -40,6 +40,11 @@ bool ConfigReader::is_null(const char* name) {
   return field && field->is_null();
 }
 
+bool ConfigReader::is_list(const char* name) {
+  const auto* field = find(name);
+  return field && field->is_array();
+}
+
 void ConfigReader::refuse(const char* name, const std::string& expected) const {
   const auto found = config_.find(name);
   throw ValueError("[" + place_ + "] config.json: " + name + ": expected " + expected + ", got " +

@@ -48,6 +48,7 @@ class ConfigReader {
 
   bool has(const char* name);
   bool is_null(const char* name);
+  bool is_list(const char* name);
 
   /// Warns of the fields that nobody asked for, but for those that begin with "_".
   void finish() const;
