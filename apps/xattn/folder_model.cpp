@@ -10,7 +10,9 @@
 #include <optional>
 
 #include "xattn/error.h"
+#include "xattn/models/autoencoder_kl.h"
 #include "xattn/models/clip_text_model.h"
+#include "xattn/models/unet_2d_condition_model.h"
 
 namespace xattn::apps {
 namespace {
@@ -44,6 +46,49 @@ std::vector<Method> methods_of_text_encoder(Text model) {
 std::vector<Method> methods_of(CLIPTextModel model) { return methods_of_text_encoder(std::move(model)); }
 std::vector<Method> methods_of(CLIPTextModelWithProjection model) { return methods_of_text_encoder(std::move(model)); }
 
+std::vector<Method> methods_of(AutoencoderKL model) {
+  const auto sample = [](const at::Tensor& tensor) {
+    StateDict outputs;
+    outputs.insert("sample", tensor);
+    return outputs;
+  };
+  const auto encode = [model](const StateDict& inputs) mutable {
+    const auto distribution = model->encode(inputs["x"]);
+    StateDict outputs;
+    outputs.insert("mean", distribution.mean);
+    outputs.insert("logvar", distribution.logvar);
+    return outputs;
+  };
+  return {{"forward", {"sample"}, {}, [=](const StateDict& inputs) mutable { return sample(model->forward(inputs["sample"])); }},
+          {"encode", {"x|sample"}, {}, encode},
+          {"decode", {"z|sample"}, {}, [=](const StateDict& inputs) mutable { return sample(model->decode(inputs["z"])); }}};
+}
+
+std::vector<Method> methods_of(UNet2DConditionModel model) {
+  const auto forward = [model](const StateDict& inputs) mutable {
+    UNet2DConditionArguments arguments;
+    arguments.class_labels = find(inputs, "class_labels");
+    arguments.timestep_cond = find(inputs, "timestep_cond");
+    arguments.attention_mask = find(inputs, "attention_mask");
+    arguments.encoder_attention_mask = find(inputs, "encoder_attention_mask");
+    arguments.text_embeds = find(inputs, "text_embeds");
+    arguments.time_ids = find(inputs, "time_ids");
+    arguments.down_block_additional_residuals = find_list(inputs, "down_block_additional_residuals");
+    arguments.mid_block_additional_residual = find(inputs, "mid_block_additional_residual");
+    arguments.down_intrablock_additional_residuals = find_list(inputs, "down_intrablock_additional_residuals");
+    StateDict outputs;
+    outputs.insert("sample", model->forward(inputs["sample"], inputs["timestep"],
+                                            inputs["encoder_hidden_states"], arguments));
+    return outputs;
+  };
+  return {{"forward",
+           {"sample", "timestep", "encoder_hidden_states"},
+           {"class_labels", "timestep_cond", "attention_mask", "encoder_attention_mask", "text_embeds", "time_ids",
+            "mid_block_additional_residual", "down_block_additional_residuals.#",
+            "down_intrablock_additional_residuals.#"},
+           forward}};
+}
+
 using Open = FolderModel (*)(const std::string& folder, const PretrainedOptions& options, bool with_weights);
 
 template <typename Holder>
@@ -67,7 +112,7 @@ std::map<std::string, Open> make_classes() {
 }
 
 const std::map<std::string, Open>& classes() {
-  static const auto all = make_classes<CLIPTextModel, CLIPTextModelWithProjection>();
+  static const auto all = make_classes<AutoencoderKL, CLIPTextModel, CLIPTextModelWithProjection, UNet2DConditionModel>();
   return all;
 }
 
@@ -145,10 +190,15 @@ StateDict call_method(const FolderModel& model, const Method& method, const std:
     right = right && given.contains(argument.substr(0, argument.find('|')));
   }
   if (!right) {
+    auto names = inputs.keys();
+    if (names.size() > 12) {
+      names.resize(12);
+      names.push_back("…");
+    }
     throw ValueError(fmt::format("[{}] {}: expected for {} the tensors {}{}{}, got {}", model.class_name, file,
                                  method.name, fmt::join(method.required, ", "),
                                  method.optional.empty() ? "" : " and at most ", fmt::join(method.optional, ", "),
-                                 inputs.is_empty() ? "none" : fmt::format("{}", fmt::join(inputs.keys(), ", "))));
+                                 names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
   }
   const c10::AutoGradMode no_grad(false);
   return method.call(given);

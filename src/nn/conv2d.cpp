@@ -17,7 +17,7 @@ void Conv2dImpl::reset() {
   const auto kernel = options.kernel_size();
   weight = register_parameter("weight",
                               torch::empty({options.out_channels(), options.in_channels(), kernel, kernel}));
-  bias = register_parameter("bias", options.bias() ? torch::empty({options.out_channels()}) : torch::Tensor());
+  bias = register_parameter("bias", options.bias() ? torch::empty({options.out_channels()}) : torch::Tensor(), /*requires_grad=*/options.bias());
   if (SkipInitialization::is_active()) return;
   torch::nn::init::kaiming_uniform_(weight, std::sqrt(5));
   if (bias.defined()) {

@@ -15,7 +15,7 @@ LinearImpl::LinearImpl(const torch::nn::LinearOptions& options_) : options(optio
 
 void LinearImpl::reset() {
   weight = register_parameter("weight", torch::empty({options.out_features(), options.in_features()}));
-  bias = register_parameter("bias", options.bias() ? torch::empty({options.out_features()}) : torch::Tensor());
+  bias = register_parameter("bias", options.bias() ? torch::empty({options.out_features()}) : torch::Tensor(), /*requires_grad=*/options.bias());
   if (SkipInitialization::is_active()) return;
   torch::nn::init::kaiming_uniform_(weight, std::sqrt(5));
   if (bias.defined()) {
