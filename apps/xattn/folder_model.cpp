@@ -103,7 +103,8 @@ FolderModel open(const std::string& folder, const PretrainedOptions& options, bo
     source.check(*model, detail::map_key<Impl>);
   }
   return {Impl::kClassName, model.ptr(), methods_of(model),
-          [model](const std::string& to, const SavePretrainedOptions& save) { save_pretrained(model, to, save); }};
+          [model](const std::string& to, const SavePretrainedOptions& save) { save_pretrained(model, to, save); },
+          detail::map_key<Impl>};
 }
 
 template <typename... Holders>

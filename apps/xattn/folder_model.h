@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct FolderModel {
   /// The first is the one that is meant where none is named.
   std::vector<Method> methods;
   std::function<void(const std::string& folder, const SavePretrainedOptions&)> save;
+  /// As `map_key` of the class.
+  std::function<std::optional<std::string>(const std::string&)> map_key;
 };
 
 /// Loads the model of a folder, whichever class its config.json names.
