@@ -132,7 +132,7 @@ class Verification {
 
   void verify(const RecordedCall& call) {
     auto* module = modules_.find(call.module, report_.prefix);
-    if (!module) {
+    if (!module || (modules_.is_root(module) && call.class_name != model_.class_name)) {
       ++report_.skipped[call.class_name];
       return;
     }
