@@ -239,9 +239,10 @@ Command add_verify(CLI::App& program) {
   command->add_flag("--json", options->json, "print JSON");
   return [options, folder] {
     const bool is_folder = std::filesystem::is_directory(options->file);
-    if (is_folder == folder->golden.empty()) {
-      throw UsageError(is_folder ? "verify of a folder: expected --golden" : "--golden: expected a model's folder");
+    if (is_folder && folder->golden.empty()) {
+      throw ValueError(fmt::format("[verify] {}: expected a file, or with a folder --golden", options->file));
     }
+    if (!is_folder && !folder->golden.empty()) throw UsageError("--golden: expected a model's folder");
     if (!is_folder) return verify(*options);
     folder->folder = options->file;
     folder->json = options->json;

@@ -312,8 +312,15 @@ class Verify(FolderTest):
         return result.stdout
 
     def test_half_precision(self) -> None:
-        golden = self.record("unet", original("unet", FOLDERS / "unet_single").bfloat16().requires_grad_(False).float())
-        self.succeed("xattn", "verify", FOLDERS / "unet_single", "--golden", golden, "--tolerance", 0.1)
+        from xattn_record import record
+
+        golden = self.folder / "half.safetensors"
+        model = original("unet", FOLDERS / "unet_single").bfloat16()
+        inputs = {k: v.bfloat16() if v.is_floating_point() else v for k, v in inputs_of("unet").items()}
+        with torch.no_grad(), record(model, golden):
+            model(**inputs)
+        report = json.loads(self.succeed("xattn", "verify", FOLDERS / "unet_single", "--golden", golden, "--json"))
+        self.assertGreater(max(call["relative_difference"] for call in report["calls"]), 1e-4)
 
     def test_several_calls_and_some_modules(self) -> None:
         from xattn_record import record
@@ -335,7 +342,7 @@ class Verify(FolderTest):
         self.assertIn("expected a recording", self.fail_with(3, "xattn", "verify", folder, "--golden", other))
         self.assertIn("expected calls of a UNet2DConditionModel",
                       self.fail_with(3, "xattn", "verify", folder, "--golden", self.record("text")))
-        self.fail_with(2, "xattn", "verify", folder)
+        self.assertIn("with a folder --golden", self.fail_with(3, "xattn", "verify", folder))
 
 
 if __name__ == "__main__":
