@@ -52,4 +52,5 @@
 #include <xattn/ops/attention.h>
 #include <xattn/ops/attention_path.h>
 #include <xattn/ops/cross_attention.h>
+#include <xattn/ops/linear.h>
 #include <xattn/version.h>

@@ -1,4 +1,4 @@
-"""The VAE and its blocks: diffusers' AutoencoderKL, Encoder, Decoder, and the levels that they are made of."""
+"""The VAE and its blocks: diffusers' AutoencoderKL, Encoder, Decoder, and what these are made of."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,7 +114,8 @@ def models(folder: Path) -> Iterator[dict[str, Any]]:
         use_tiling=True,
         use_slicing=True,
     )
-    yield write_model(folder / "float64", four_levels, {"x": (1, 3, 24, 16), "z": (1, 4, 3, 2)}, torch.float64)
+    small = {"x": (1, 3, 24, 16), "z": (1, 4, 3, 2)}
+    yield write_model(folder / "float64", four_levels, small, torch.float64)
     yield write_model(folder / "tiled_float64", three_levels, tiled, torch.float64, use_tiling=True)
 
 
@@ -128,26 +129,27 @@ def blocks(folder: Path) -> Iterator[dict[str, Any]]:
     levels = {"norm_num_groups": 4, "block_out_channels": (8, 12)}
     down, up = ("DownEncoderBlock2D",) * 2, ("UpDecoderBlock2D",) * 2
     groups = {"resnet_groups": 4}
+    wider = {"in_channels": 8, "out_channels": 12, **groups}
     for name, kind, shapes, arguments in (
-        ("down", DownEncoderBlock2D, image, {"in_channels": 8, "out_channels": 12, "num_layers": 2, **groups}),
+        ("down", DownEncoderBlock2D, image, {**wider, "num_layers": 2}),
         (
             "down_padding_0",
             DownEncoderBlock2D,
             image,
-            {"in_channels": 8, "out_channels": 8, "downsample_padding": 0, "output_scale_factor": 1.5, **groups},
+            {**wider, "out_channels": 8, "downsample_padding": 0, "output_scale_factor": 1.5},
         ),
         (
             "down_last",
             DownEncoderBlock2D,
             image,
-            {"in_channels": 8, "out_channels": 12, "add_downsample": False, "resnet_act_fn": "gelu", **groups},
+            {**wider, "add_downsample": False, "resnet_act_fn": "gelu"},
         ),
-        ("up", UpDecoderBlock2D, image, {"in_channels": 8, "out_channels": 12, "num_layers": 2, **groups}),
+        ("up", UpDecoderBlock2D, image, {**wider, "num_layers": 2}),
         (
             "up_last_with_time",
             UpDecoderBlock2D,
             with_time,
-            {"in_channels": 8, "out_channels": 4, "add_upsample": False, "temb_channels": 10, **groups},
+            {**wider, "out_channels": 4, "add_upsample": False, "temb_channels": 10},
         ),
         (
             "mid",

@@ -122,7 +122,10 @@ def models(folder: Path) -> Iterator[dict[str, Any]]:
         {"input_ids": texts([6, 11], 11, 0), "position_ids": torch.arange(11).flip(0)[None].clone()},
     )
     yield write_model(
-        folder / "one_token", plain, config_of(num_attention_heads=1, num_hidden_layers=1), {"input_ids": texts([1], 1, 0)}
+        folder / "one_token",
+        plain,
+        config_of(num_attention_heads=1, num_hidden_layers=1),
+        {"input_ids": texts([1], 1, 0)},
     )
     for name, kind, changes in (
         ("float64", plain, {"eos_token_id": 2}),
@@ -151,9 +154,9 @@ def blocks(folder: Path) -> Iterator[dict[str, Any]]:
     lower = torch.ones(7, 7, dtype=torch.bool).tril()
     mask = lower & (torch.arange(7) < torch.tensor([4, 7])[:, None, None])
     for dtype in (torch.float32, torch.float64):
-        suffix = "_float64" if dtype == torch.float64 else ""
 
-        def write(name: str, kind: Any, inputs: Inputs, call: Any, dtype=dtype, suffix=suffix, **changes: Any):
+        def write(name: str, kind: Any, inputs: Inputs, call: Any, dtype=dtype, **changes: Any):
+            suffix = "_float64" if dtype == torch.float64 else ""
             config = config_of(**changes)
             torch.manual_seed(2)
             module = randomize(kind(config).to(dtype), seed=3)
@@ -179,7 +182,8 @@ def blocks(folder: Path) -> Iterator[dict[str, Any]]:
                 hidden_act=act,
             )
         yield write("layer", CLIPEncoderLayer, hidden, call_attention)
-        yield write("layer_masked", CLIPEncoderLayer, masked, call_attention, hidden_act="gelu", layer_norm_eps=1e-2)
+        changes = {"hidden_act": "gelu", "layer_norm_eps": 1e-2}
+        yield write("layer_masked", CLIPEncoderLayer, masked, call_attention, **changes)
         yield write("encoder", CLIPEncoder, hidden, call_encoder)
 
 

@@ -14,12 +14,15 @@ namespace {
 
 constexpr auto kPlace = AutoencoderKLImpl::kClassName;
 
-void check_blocks(const char* name, const std::vector<std::string>& types, const char* type, size_t levels) {
+void check_blocks(const char* name, const std::vector<std::string>& types, const char* type,
+                  size_t levels) {
   if (types.size() != levels) {
-    throw_value_error(kPlace, name, std::to_string(levels) + ", as block_out_channels", std::to_string(types.size()));
+    throw_value_error(kPlace, name, std::to_string(levels) + ", as block_out_channels",
+                      std::to_string(types.size()));
   }
   for (const auto& each : types) {
-    if (each != type) throw_value_error(kPlace, name, std::string(type) + ", the only one implemented", each);
+    if (each != type)
+      throw_value_error(kPlace, name, std::string(type) + ", the only one implemented", each);
   }
 }
 
@@ -30,7 +33,8 @@ int64_t scale_of(const AutoencoderKLConfig& config) {
 
 /// The tiles of an input whose tiles have `size`, for an output whose tiles have `output_size`.
 Tiles tiles_of(int64_t size, int64_t output_size, double overlap) {
-  check_at_least(kPlace, "tile_sample_min_size and tile_latent_min_size", std::min(size, output_size), 1);
+  check_at_least(kPlace, "tile_sample_min_size and tile_latent_min_size",
+                 std::min(size, output_size), 1);
   if (!(overlap >= 0 && overlap < 1)) {
     throw_value_error(kPlace, "tile_overlap_factor", "0 or more, below 1", std::to_string(overlap));
   }
@@ -64,18 +68,20 @@ void AutoencoderKLImpl::reset() {
   check_blocks("down_block_types", config.down_block_types, "DownEncoderBlock2D", levels);
   check_blocks("up_block_types", config.up_block_types, "UpDecoderBlock2D", levels);
   const auto latent = config.latent_channels;
-  encoder = register_module("encoder", Encoder(EncoderOptions(config.in_channels, latent)
-                                                   .block_out_channels(config.block_out_channels)
-                                                   .layers_per_block(config.layers_per_block)
-                                                   .norm_num_groups(config.norm_num_groups)
-                                                   .act_fn(config.act_fn)
-                                                   .mid_block_add_attention(config.mid_block_add_attention)));
-  decoder = register_module("decoder", Decoder(DecoderOptions(latent, config.out_channels)
-                                                   .block_out_channels(config.block_out_channels)
-                                                   .layers_per_block(config.layers_per_block)
-                                                   .norm_num_groups(config.norm_num_groups)
-                                                   .act_fn(config.act_fn)
-                                                   .mid_block_add_attention(config.mid_block_add_attention)));
+  encoder = register_module("encoder",
+                            Encoder(EncoderOptions(config.in_channels, latent)
+                                        .block_out_channels(config.block_out_channels)
+                                        .layers_per_block(config.layers_per_block)
+                                        .norm_num_groups(config.norm_num_groups)
+                                        .act_fn(config.act_fn)
+                                        .mid_block_add_attention(config.mid_block_add_attention)));
+  decoder = register_module("decoder",
+                            Decoder(DecoderOptions(latent, config.out_channels)
+                                        .block_out_channels(config.block_out_channels)
+                                        .layers_per_block(config.layers_per_block)
+                                        .norm_num_groups(config.norm_num_groups)
+                                        .act_fn(config.act_fn)
+                                        .mid_block_add_attention(config.mid_block_add_attention)));
   if (config.use_quant_conv) {
     quant_conv = register_module("quant_conv", Conv2d(Conv2dOptions(2 * latent, 2 * latent, 1)));
   }
@@ -86,8 +92,8 @@ void AutoencoderKLImpl::reset() {
 
 void AutoencoderKLImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::AutoencoderKL(in_channels=" << config.in_channels
-         << ", latent_channels=" << config.latent_channels << ", levels=" << config.block_out_channels.size()
-         << ")";
+         << ", latent_channels=" << config.latent_channels
+         << ", levels=" << config.block_out_channels.size() << ")";
 }
 
 torch::Tensor AutoencoderKLImpl::forward(const torch::Tensor& sample, bool sample_posterior,
@@ -129,7 +135,8 @@ torch::Tensor AutoencoderKLImpl::decode_slice(const torch::Tensor& z) {
 torch::Tensor AutoencoderKLImpl::encode_tile(const torch::Tensor& x) {
   const auto scale = scale_of(config);
   if (x.size(2) < scale || x.size(3) < scale) {
-    throw_value_error(kPlace, "x (or a tile of it)", "a height and width of " + std::to_string(scale) + " or more",
+    throw_value_error(kPlace, "x (or a tile of it)",
+                      "a height and width of " + std::to_string(scale) + " or more",
                       shape_text(x.sizes()));
   }
   const auto moments = encoder(x);
@@ -145,7 +152,9 @@ std::optional<std::string> AutoencoderKLImpl::map_key(const std::string& key) {
   const auto last = key.rfind('.');
   const auto before = key.rfind('.', last - 1);
   const auto layer = key.substr(before + 1, last - before - 1);
-  const auto renamed = [&](const char* name) { return key.substr(0, before + 1) + name + key.substr(last); };
+  const auto renamed = [&](const char* name) {
+    return key.substr(0, before + 1) + name + key.substr(last);
+  };
   if (layer == "query") return renamed("to_q");
   if (layer == "key") return renamed("to_k");
   if (layer == "value") return renamed("to_v");

@@ -9,8 +9,9 @@ namespace {
 
 constexpr auto kPlace = "CLIPTextModel";
 
-// What every config.json of transformers may hold, and what CLIP's forward does not depend on: how the
-// weights were drawn, what Python returns, and settings of text generation that version 4 wrote everywhere.
+// What every config.json of transformers may hold, and what CLIP's forward does not depend on: how
+// the weights were drawn, what Python returns, and settings of text generation that version 4 wrote
+// everywhere.
 constexpr const char* kWithoutEffect[] = {"add_cross_attention",
                                           "attn_implementation",
                                           "bad_words_ids",
@@ -38,7 +39,6 @@ constexpr const char* kWithoutEffect[] = {"add_cross_attention",
                                           "length_penalty",
                                           "max_length",
                                           "min_length",
-                                          "model_type",
                                           "no_repeat_ngram_size",
                                           "num_beam_groups",
                                           "num_beams",
@@ -97,6 +97,7 @@ CLIPTextConfig CLIPTextConfig::from_json(const std::string& text) {
   reader.read("bos_token_id", config.bos_token_id);
   reader.read("eos_token_id", config.eos_token_id);
   if (!reader.is_null("architectures")) reader.read("architectures", config.architectures);
+  reader.expect("model_type", {"clip_text_model", "clip"});
   reader.expect("pruned_heads", {nlohmann::json::object(), nullptr});
   reader.expect("text_config", {nullptr});
   for (const auto* name : kWithoutEffect) reader.has(name);

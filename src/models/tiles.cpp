@@ -9,12 +9,15 @@
 namespace xattn {
 namespace {
 
-/// `tile` with its first rows (dim 2) or columns (dim 3) faded in over the last of the one `before`.
-at::Tensor blend(const at::Tensor& before, const at::Tensor& tile, int64_t blend_extent, int64_t dim) {
+/// `tile` with its first rows (dim 2) or columns (dim 3) faded in over the last of the one
+/// `before`.
+at::Tensor blend(const at::Tensor& before, const at::Tensor& tile, int64_t blend_extent,
+                 int64_t dim) {
   const auto extent = std::min({before.size(dim), tile.size(dim), blend_extent});
   if (extent <= 0) return tile;
   std::vector<double> weights(static_cast<size_t>(extent));
-  for (int64_t i = 0; i < extent; ++i) weights[static_cast<size_t>(i)] = static_cast<double>(i) / static_cast<double>(extent);
+  for (int64_t i = 0; i < extent; ++i)
+    weights[static_cast<size_t>(i)] = static_cast<double>(i) / static_cast<double>(extent);
   const auto in_double = torch::tensor(weights, torch::kDouble);
   const auto along = [&](const at::Tensor& values) {
     auto shape = std::vector<int64_t>{1, 1, 1, 1};
@@ -31,7 +34,8 @@ at::Tensor blend(const at::Tensor& before, const at::Tensor& tile, int64_t blend
 at::Tensor map_tiles(const at::Tensor& input, const Tiles& tiles,
                      const std::function<at::Tensor(const at::Tensor&)>& function) {
   std::vector<at::Tensor> result_rows;
-  // The tiles above, blended: the original blends in place, so that what a tile is blended with already is.
+  // The tiles above, blended: the original blends in place, so that what a tile is blended with
+  // already is.
   std::vector<at::Tensor> above;
   for (int64_t y = 0; y < input.size(2); y += tiles.step) {
     std::vector<at::Tensor> row, kept;

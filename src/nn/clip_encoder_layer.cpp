@@ -4,21 +4,23 @@
 
 namespace xattn {
 
-CLIPEncoderLayerImpl::CLIPEncoderLayerImpl(const CLIPEncoderLayerOptions& options_) : options(options_) {
+CLIPEncoderLayerImpl::CLIPEncoderLayerImpl(const CLIPEncoderLayerOptions& options_)
+    : options(options_) {
   reset();
 }
 
 void CLIPEncoderLayerImpl::reset() {
   const auto hidden_size = options.hidden_size();
   const auto norm = [&] {
-    return torch::nn::LayerNorm(torch::nn::LayerNormOptions({hidden_size}).eps(options.layer_norm_eps()));
+    return torch::nn::LayerNorm(
+        torch::nn::LayerNormOptions({hidden_size}).eps(options.layer_norm_eps()));
   };
-  self_attn = register_module("self_attn",
-                              CLIPAttention(CLIPAttentionOptions(hidden_size, options.num_attention_heads())
-                                                .attention_dropout(options.attention_dropout())));
+  self_attn = register_module(
+      "self_attn", CLIPAttention(CLIPAttentionOptions(hidden_size, options.num_attention_heads())
+                                     .attention_dropout(options.attention_dropout())));
   layer_norm1 = register_module("layer_norm1", norm());
-  mlp = register_module(
-      "mlp", CLIPMLP(CLIPMLPOptions(hidden_size, options.intermediate_size()).hidden_act(options.hidden_act())));
+  mlp = register_module("mlp", CLIPMLP(CLIPMLPOptions(hidden_size, options.intermediate_size())
+                                           .hidden_act(options.hidden_act())));
   layer_norm2 = register_module("layer_norm2", norm());
 }
 

@@ -15,7 +15,8 @@ namespace {
 constexpr auto kPlace = "CLIPTextEmbeddings";
 constexpr double kStandardDeviation = 0.02;  // as the original draws them
 
-void check_ids(std::string_view name, const torch::Tensor& ids, int64_t count, const torch::Tensor& weight) {
+void check_ids(std::string_view name, const torch::Tensor& ids, int64_t count,
+               const torch::Tensor& weight) {
   if (ids.scalar_type() != torch::kLong && ids.scalar_type() != torch::kInt) {
     throw_value_error(kPlace, name, "dtype int64 or int32", dtype_text(ids.scalar_type()));
   }
@@ -32,7 +33,8 @@ void check_ids(std::string_view name, const torch::Tensor& ids, int64_t count, c
 
 }  // namespace
 
-CLIPTextEmbeddingsImpl::CLIPTextEmbeddingsImpl(const CLIPTextEmbeddingsOptions& options_) : options(options_) {
+CLIPTextEmbeddingsImpl::CLIPTextEmbeddingsImpl(const CLIPTextEmbeddingsOptions& options_)
+    : options(options_) {
   reset();
 }
 
@@ -41,10 +43,11 @@ void CLIPTextEmbeddingsImpl::reset() {
   check_at_least(kPlace, "hidden_size", options.hidden_size(), 1);
   check_at_least(kPlace, "max_position_embeddings", options.max_position_embeddings(), 1);
   token_embedding = register_module(
-      "token_embedding", make_embedding(options.vocab_size(), options.hidden_size(), kStandardDeviation));
-  position_embedding =
-      register_module("position_embedding", make_embedding(options.max_position_embeddings(), options.hidden_size(),
-                                                           kStandardDeviation));
+      "token_embedding",
+      make_embedding(options.vocab_size(), options.hidden_size(), kStandardDeviation));
+  position_embedding = register_module(
+      "position_embedding",
+      make_embedding(options.max_position_embeddings(), options.hidden_size(), kStandardDeviation));
 }
 
 void CLIPTextEmbeddingsImpl::pretty_print(std::ostream& stream) const {
@@ -67,10 +70,12 @@ torch::Tensor CLIPTextEmbeddingsImpl::forward(const torch::Tensor& input_ids,
   if (!position_ids) return embeddings + position_embedding->weight.slice(0, 0, tokens);
   check_shape(kPlace, "position_ids", *position_ids, {"B", tokens});
   if (position_ids->size(0) != 1 && position_ids->size(0) != input_ids.size(0)) {
-    throw_value_error(kPlace, "position_ids", "a batch of 1 or " + std::to_string(input_ids.size(0)),
+    throw_value_error(kPlace, "position_ids",
+                      "a batch of 1 or " + std::to_string(input_ids.size(0)),
                       shape_text(position_ids->sizes()));
   }
-  check_ids("position_ids", *position_ids, options.max_position_embeddings(), position_embedding->weight);
+  check_ids("position_ids", *position_ids, options.max_position_embeddings(),
+            position_embedding->weight);
   return embeddings + position_embedding(*position_ids);
 }
 

@@ -18,6 +18,10 @@ void Conv2dImpl::reset() {
   weight = register_parameter("weight",
                               torch::empty({options.out_channels(), options.in_channels(), kernel, kernel}));
   bias = register_parameter("bias", options.bias() ? torch::empty({options.out_channels()}) : torch::Tensor(), /*requires_grad=*/options.bias());
+  weight = register_parameter(
+      "weight", torch::empty({options.out_channels(), options.in_channels(), kernel, kernel}));
+  bias = options.bias() ? register_parameter("bias", torch::empty({options.out_channels()}))
+                        : register_parameter("bias", torch::Tensor(), /*requires_grad=*/false);
   if (SkipInitialization::is_active()) return;
   torch::nn::init::kaiming_uniform_(weight, std::sqrt(5));
   if (bias.defined()) {

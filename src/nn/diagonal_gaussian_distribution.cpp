@@ -17,11 +17,13 @@ const std::vector<int64_t> kElements = {1, 2, 3};
 
 }  // namespace
 
-DiagonalGaussianDistribution::DiagonalGaussianDistribution(const at::Tensor& parameters_, bool deterministic_)
+DiagonalGaussianDistribution::DiagonalGaussianDistribution(const at::Tensor& parameters_,
+                                                           bool deterministic_)
     : parameters(parameters_), deterministic(deterministic_) {
   if (!parameters.defined() || parameters.dim() < 2 || parameters.size(1) % 2 != 0) {
-    throw_value_error("DiagonalGaussianDistribution", "parameters", "[B, 2C, …]",
-                      parameters.defined() ? shape_text(parameters.sizes()) : "an undefined tensor");
+    throw_value_error(
+        "DiagonalGaussianDistribution", "parameters", "[B, 2C, …]",
+        parameters.defined() ? shape_text(parameters.sizes()) : "an undefined tensor");
   }
   const auto halves = parameters.chunk(2, 1);
   mean = halves[0];
@@ -30,9 +32,11 @@ DiagonalGaussianDistribution::DiagonalGaussianDistribution(const at::Tensor& par
   var = deterministic ? std : torch::exp(logvar);
 }
 
-at::Tensor DiagonalGaussianDistribution::sample(const std::optional<at::Generator>& generator) const {
+at::Tensor DiagonalGaussianDistribution::sample(
+    const std::optional<at::Generator>& generator) const {
   const auto device = generator && generator->defined() ? generator->device() : mean.device();
-  const auto noise = torch::randn(mean.sizes(), generator, mean.options().requires_grad(false).device(device));
+  const auto noise =
+      torch::randn(mean.sizes(), generator, mean.options().requires_grad(false).device(device));
   return mean + std * noise.to(mean.device());
 }
 
@@ -48,7 +52,8 @@ at::Tensor DiagonalGaussianDistribution::kl(const DiagonalGaussianDistribution& 
   return 0.5 * terms.sum(kElements);
 }
 
-at::Tensor DiagonalGaussianDistribution::nll(const at::Tensor& sample, const std::vector<int64_t>& dims) const {
+at::Tensor DiagonalGaussianDistribution::nll(const at::Tensor& sample,
+                                             const std::vector<int64_t>& dims) const {
   if (deterministic) return torch::zeros({1});
   const auto log_two_pi = std::log(2 * std::numbers::pi);
   return 0.5 * (log_two_pi + logvar + (sample - mean).pow(2) / var).sum(dims);

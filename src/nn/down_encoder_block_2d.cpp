@@ -4,7 +4,8 @@
 
 namespace xattn {
 
-DownEncoderBlock2DImpl::DownEncoderBlock2DImpl(const DownEncoderBlock2DOptions& options_) : options(options_) {
+DownEncoderBlock2DImpl::DownEncoderBlock2DImpl(const DownEncoderBlock2DOptions& options_)
+    : options(options_) {
   reset();
 }
 
@@ -12,14 +13,15 @@ void DownEncoderBlock2DImpl::reset() {
   check_at_least("DownEncoderBlock2D", "num_layers", options.num_layers(), 1);
   resnets = register_module("resnets", torch::nn::ModuleList());
   for (int64_t i = 0; i < options.num_layers(); ++i) {
-    resnets->push_back(ResnetBlock2D(ResnetBlock2DOptions(i == 0 ? options.in_channels() : options.out_channels())
-                                         .out_channels(options.out_channels())
-                                         .temb_channels(std::nullopt)
-                                         .eps(options.resnet_eps())
-                                         .groups(options.resnet_groups())
-                                         .dropout(options.dropout())
-                                         .non_linearity(options.resnet_act_fn())
-                                         .output_scale_factor(options.output_scale_factor())));
+    resnets->push_back(
+        ResnetBlock2D(ResnetBlock2DOptions(i == 0 ? options.in_channels() : options.out_channels())
+                          .out_channels(options.out_channels())
+                          .temb_channels(std::nullopt)
+                          .eps(options.resnet_eps())
+                          .groups(options.resnet_groups())
+                          .dropout(options.dropout())
+                          .non_linearity(options.resnet_act_fn())
+                          .output_scale_factor(options.output_scale_factor())));
   }
   if (!options.add_downsample()) return;
   downsamplers = register_module("downsamplers", torch::nn::ModuleList());
@@ -38,7 +40,8 @@ void DownEncoderBlock2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor DownEncoderBlock2DImpl::forward(const torch::Tensor& hidden_states) {
   auto state = hidden_states;
-  for (size_t i = 0; i < resnets->size(); ++i) state = resnets->at<ResnetBlock2DImpl>(i).forward(state);
+  for (size_t i = 0; i < resnets->size(); ++i)
+    state = resnets->at<ResnetBlock2DImpl>(i).forward(state);
   return downsamplers ? downsamplers->at<Downsample2DImpl>(0).forward(state) : state;
 }
 

@@ -13,19 +13,15 @@ void FeedForwardImpl::reset() {
   const auto& activation = options.activation_fn();
   net = register_module("net", torch::nn::ModuleList());
   if (activation == "geglu") {
-    geglu_ = GEGLU(GEGLUOptions(dim, inner).bias(options.bias()));
-    net->push_back(geglu_);
+    net->push_back(GEGLU(GEGLUOptions(dim, inner).bias(options.bias())));
   } else if (activation == "gelu" || activation == "gelu-approximate") {
     const auto approximate = activation == "gelu" ? "none" : "tanh";
-    gelu_ = GELU(GELUOptions(dim, inner).approximate(approximate).bias(options.bias()));
-    net->push_back(gelu_);
+    net->push_back(GELU(GELUOptions(dim, inner).approximate(approximate).bias(options.bias())));
   } else {
     throw_value_error("FeedForward", "activation_fn", "geglu, gelu or gelu-approximate", activation);
   }
-  dropout_ = torch::nn::Dropout(options.dropout());
-  net->push_back(dropout_);
-  out_ = Linear(torch::nn::LinearOptions(inner, options.dim_out().value_or(dim)).bias(options.bias()));
-  net->push_back(out_);
+  net->push_back(torch::nn::Dropout(options.dropout()));
+  net->push_back(Linear(torch::nn::LinearOptions(inner, options.dim_out().value_or(dim)).bias(options.bias())));
   if (options.final_dropout()) net->push_back(torch::nn::Dropout(options.dropout()));
 }
 
@@ -35,10 +31,13 @@ void FeedForwardImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor FeedForwardImpl::forward(const torch::Tensor& hidden_states) {
-  const auto inner = geglu_ ? geglu_(hidden_states) : gelu_(hidden_states);
-  const auto output = out_(dropout_(inner));
+  // Typed members beside the list would be left behind by clone(), which replaces the list's modules.
+  auto& dropout = net->at<torch::nn::DropoutImpl>(1);
+  const auto inner = options.activation_fn() == "geglu" ? net->at<GEGLUImpl>(0).forward(hidden_states)
+                                                        : net->at<GELUImpl>(0).forward(hidden_states);
+  const auto output = net->at<LinearImpl>(2).forward(dropout.forward(inner));
   // The last dropout has the same probability.
-  return options.final_dropout() ? dropout_(output) : output;
+  return options.final_dropout() ? dropout.forward(output) : output;
 }
 
 }  // namespace xattn

@@ -4,7 +4,8 @@
 
 namespace xattn {
 
-UpDecoderBlock2DImpl::UpDecoderBlock2DImpl(const UpDecoderBlock2DOptions& options_) : options(options_) {
+UpDecoderBlock2DImpl::UpDecoderBlock2DImpl(const UpDecoderBlock2DOptions& options_)
+    : options(options_) {
   reset();
 }
 
@@ -12,19 +13,21 @@ void UpDecoderBlock2DImpl::reset() {
   check_at_least("UpDecoderBlock2D", "num_layers", options.num_layers(), 1);
   resnets = register_module("resnets", torch::nn::ModuleList());
   for (int64_t i = 0; i < options.num_layers(); ++i) {
-    resnets->push_back(ResnetBlock2D(ResnetBlock2DOptions(i == 0 ? options.in_channels() : options.out_channels())
-                                         .out_channels(options.out_channels())
-                                         .temb_channels(options.temb_channels())
-                                         .eps(options.resnet_eps())
-                                         .groups(options.resnet_groups())
-                                         .dropout(options.dropout())
-                                         .non_linearity(options.resnet_act_fn())
-                                         .output_scale_factor(options.output_scale_factor())));
+    resnets->push_back(
+        ResnetBlock2D(ResnetBlock2DOptions(i == 0 ? options.in_channels() : options.out_channels())
+                          .out_channels(options.out_channels())
+                          .temb_channels(options.temb_channels())
+                          .eps(options.resnet_eps())
+                          .groups(options.resnet_groups())
+                          .dropout(options.dropout())
+                          .non_linearity(options.resnet_act_fn())
+                          .output_scale_factor(options.output_scale_factor())));
   }
   if (!options.add_upsample()) return;
   upsamplers = register_module("upsamplers", torch::nn::ModuleList());
-  upsamplers->push_back(Upsample2D(
-      Upsample2DOptions(options.out_channels()).use_conv(true).out_channels(options.out_channels())));
+  upsamplers->push_back(Upsample2D(Upsample2DOptions(options.out_channels())
+                                       .use_conv(true)
+                                       .out_channels(options.out_channels())));
 }
 
 void UpDecoderBlock2DImpl::pretty_print(std::ostream& stream) const {
@@ -36,7 +39,8 @@ void UpDecoderBlock2DImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor UpDecoderBlock2DImpl::forward(const torch::Tensor& hidden_states,
                                             const std::optional<torch::Tensor>& temb) {
   auto state = hidden_states;
-  for (size_t i = 0; i < resnets->size(); ++i) state = resnets->at<ResnetBlock2DImpl>(i).forward(state, temb);
+  for (size_t i = 0; i < resnets->size(); ++i)
+    state = resnets->at<ResnetBlock2DImpl>(i).forward(state, temb);
   return upsamplers ? upsamplers->at<Upsample2DImpl>(0).forward(state) : state;
 }
 

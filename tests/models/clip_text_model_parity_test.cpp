@@ -50,7 +50,8 @@ ModelGolden golden_with_our_keys(const ModelCase& model_case) {
     if (name.rfind(parameter, 0) != 0) {
       gradients[name] = gradient;
     } else {
-      gradients[parameter + Model::ContainedType::map_key(name.substr(parameter.size())).value()] = gradient;
+      gradients[parameter + Model::ContainedType::map_key(name.substr(parameter.size())).value()] =
+          gradient;
     }
   }
   golden.gradients = std::move(gradients);
@@ -73,9 +74,11 @@ void expect_parity(const ModelCase& python_case) {
   auto clone = clone_of(model);
   expect_same_outputs(model_case, golden, run(clone, golden.inputs));
   // The twin: one changed weight is an error.
-  clone->text_model->encoder->layers->template at<CLIPEncoderLayerImpl>(0).self_attn->v_proj->weight.mul_(1.01);
+  clone->text_model->encoder->layers->template at<CLIPEncoderLayerImpl>(0)
+      .self_attn->v_proj->weight.mul_(1.01);
   EXPECT_FALSE(are_same_outputs(model_case, golden, run(clone, golden.inputs)));
-  EXPECT_TRUE(are_same_outputs(model_case, golden, run(model, golden.inputs))) << "the clone shares weights";
+  EXPECT_TRUE(are_same_outputs(model_case, golden, run(model, golden.inputs)))
+      << "the clone shares weights";
 }
 
 class ClipTextModelParity : public ::testing::TestWithParam<ModelCase> {};
@@ -84,23 +87,29 @@ class ClipTextModelWithProjectionParity : public ::testing::TestWithParam<ModelC
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ClipTextModelParity);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ClipTextModelWithProjectionParity);
 INSTANTIATE_TEST_SUITE_P(Transformers, ClipTextModelParity,
-                         ::testing::ValuesIn(model_cases("clip", "CLIPTextModel")), model_case_name);
+                         ::testing::ValuesIn(model_cases("clip", "CLIPTextModel")),
+                         model_case_name);
 INSTANTIATE_TEST_SUITE_P(Transformers, ClipTextModelWithProjectionParity,
-                         ::testing::ValuesIn(model_cases("clip", "CLIPTextModelWithProjection")), model_case_name);
+                         ::testing::ValuesIn(model_cases("clip", "CLIPTextModelWithProjection")),
+                         model_case_name);
 
-TEST_P(ClipTextModelParity, OutputsAndGradientsAreThoseOfPython) { expect_parity<CLIPTextModel>(GetParam()); }
+TEST_P(ClipTextModelParity, OutputsAndGradientsAreThoseOfPython) {
+  expect_parity<CLIPTextModel>(GetParam());
+}
 
 TEST_P(ClipTextModelWithProjectionParity, OutputsAndGradientsAreThoseOfPython) {
   expect_parity<CLIPTextModelWithProjection>(GetParam());
 }
 
-// Files of before transformers 5 have the prefix, older ones the position ids, whole CLIP models more.
+// Files of before transformers 5 have the prefix, older ones the position ids, whole CLIP models
+// more.
 TEST_P(ClipTextModelParity, LoadsTheHubsKeys) {
   const auto golden = load_golden(GetParam());
   for (const bool whole : {false, true}) {
     StateDict hub;
     hub.insert("text_model.embeddings.position_ids", torch::arange(77).view({1, -1}));
-    for (const auto& item : saved_weights(GetParam(), kFile)) hub.insert("text_model." + item.key(), item.value());
+    for (const auto& item : saved_weights(GetParam(), kFile))
+      hub.insert("text_model." + item.key(), item.value());
     if (whole) {
       hub.insert("logit_scale", torch::ones({}));
       hub.insert("text_projection.weight", torch::ones({2, 2}));
@@ -122,7 +131,8 @@ TEST_P(ClipTextModelParity, TheConfigOfAWholeClipModelHoldsTheTextModels) {
 }
 
 TEST(ClipGoldenData, IsThere) {
-  if (model_cases("clip").empty()) GTEST_SKIP() << "no golden data: they are made by a Python with transformers";
+  if (model_cases("clip").empty())
+    GTEST_SKIP() << "no golden data: they are made by a Python with transformers";
 }
 
 }  // namespace

@@ -54,10 +54,16 @@ TEST(ClipTextConfig, WritesWhatItReads) {
 
 TEST(ClipTextConfig, RefusesWhatItCannotHonour) {
   const std::string place = "[CLIPTextModel] config.json: ";
-  expect_value_error([] { CLIPTextConfig::from_json(R"({"hidden_act": "relu"})"); },
-                     place + R"(hidden_act: expected "quick_gelu" or "gelu", the only value implemented, got "relu")");
+  expect_value_error(
+      [] { CLIPTextConfig::from_json(R"({"hidden_act": "relu"})"); },
+      place +
+          R"(hidden_act: expected "quick_gelu" or "gelu", the only value implemented, got "relu")");
   expect_value_error([] { CLIPTextConfig::from_json(R"({"eos_token_id": [2, 3]})"); },
                      place + "eos_token_id: expected a whole number, got [2,3]");
+  expect_value_error(
+      [] { CLIPTextConfig::from_json(R"({"model_type": "t5"})"); },
+      place +
+          R"(model_type: expected "clip_text_model" or "clip", the only value implemented, got "t5")");
   expect_value_error([] { CLIPTextConfig::from_json("[]"); },
                      "[CLIPTextModel] config.json: expected a JSON object");
 }
@@ -65,21 +71,24 @@ TEST(ClipTextConfig, RefusesWhatItCannotHonour) {
 TEST(ClipTextConfig, WarnsOfWhatPythonDoesNotKnowEither) {
   ::testing::internal::CaptureStderr();
   CLIPTextConfig::from_json(R"({"hidden_size": 64, "wobble": 3})");
-  EXPECT_NE(::testing::internal::GetCapturedStderr().find("wobble: unknown, ignored"), std::string::npos);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("wobble: unknown, ignored"),
+            std::string::npos);
 }
 
 TEST(ClipTextModel, MapsKeys) {
   const auto map = CLIPTextModelImpl::map_key;
   EXPECT_EQ(map("text_model.final_layer_norm.bias"), "text_model.final_layer_norm.bias");
   EXPECT_EQ(map("final_layer_norm.bias"), "text_model.final_layer_norm.bias");
-  EXPECT_EQ(map("embeddings.token_embedding.weight"), "text_model.embeddings.token_embedding.weight");
+  EXPECT_EQ(map("embeddings.token_embedding.weight"),
+            "text_model.embeddings.token_embedding.weight");
   EXPECT_EQ(map("encoder.layers.0.mlp.fc1.bias"), "text_model.encoder.layers.0.mlp.fc1.bias");
   EXPECT_EQ(map("embeddings.position_ids"), std::nullopt);
   EXPECT_EQ(map("text_model.embeddings.position_ids"), std::nullopt);
   EXPECT_EQ(map("text_projection.weight"), std::nullopt);
   EXPECT_EQ(map("vision_model.post_layernorm.bias"), std::nullopt);
   EXPECT_EQ(map("something.else"), "something.else");
-  EXPECT_EQ(CLIPTextModelWithProjectionImpl::map_key("text_projection.weight"), "text_projection.weight");
+  EXPECT_EQ(CLIPTextModelWithProjectionImpl::map_key("text_projection.weight"),
+            "text_projection.weight");
 }
 
 TEST(ClipTextModel, RefusesConfigs) {
@@ -90,19 +99,24 @@ TEST(ClipTextModel, RefusesConfigs) {
   config = small_config();
   config.projection_dim.reset();
   CLIPTextModel{config};
-  expect_value_error([&] { CLIPTextModelWithProjection{config}; },
-                     "[CLIPTextModelWithProjection] projection_dim: expected a whole number, got null");
+  expect_value_error(
+      [&] { CLIPTextModelWithProjection{config}; },
+      "[CLIPTextModelWithProjection] projection_dim: expected a whole number, got null");
   config = small_config();
   config.num_attention_heads = 3;
-  expect_value_error([&] { CLIPTextModel{config}; },
-                     "[CLIPAttention] hidden_size: expected a multiple of num_attention_heads = 3, got 16");
+  expect_value_error(
+      [&] { CLIPTextModel{config}; },
+      "[CLIPAttention] hidden_size: expected a multiple of num_attention_heads = 3, got 16");
 }
 
 TEST(ClipTextModel, RefusesMasksOfAnotherShape) {
   CLIPTextModel model(small_config());
   const auto ids = torch::zeros({2, 5}, torch::kLong);
-  expect_value_error([&] { model(ids, torch::ones({2, 4})); },
-                     "[CLIPTextModel] attention_mask: expected [2, 5], got [2, 4]");
+  expect_value_error(
+      [&] {
+        model(ids, torch::ones({2, 4}));
+      },
+      "[CLIPTextModel] attention_mask: expected [2, 5], got [2, 4]");
 }
 
 TEST(ClipTextModel, TakesIdsOf32BitsAndMasksOfAnyDtype) {
@@ -140,7 +154,8 @@ TEST(ClipTextModel, DropsAttentionInTrainingOnly) {
 
 TEST(ClipTextModel, SaysWhichClassItsConfigIsOf) {
   const SkipInitialization skip;
-  EXPECT_EQ(CLIPTextModel(small_config())->config.architectures, std::vector<std::string>{"CLIPTextModel"});
+  EXPECT_EQ(CLIPTextModel(small_config())->config.architectures,
+            std::vector<std::string>{"CLIPTextModel"});
   EXPECT_EQ(CLIPTextModelWithProjection(small_config())->config.architectures,
             std::vector<std::string>{"CLIPTextModelWithProjection"});
 }

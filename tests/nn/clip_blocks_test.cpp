@@ -17,7 +17,8 @@ using Tensors = std::map<std::string, at::Tensor>;
 
 CLIPMLPOptions mlp_options(const nlohmann::json& arguments) {
   return CLIPMLPOptions(arguments.at("hidden_size"), arguments.at("intermediate_size"))
-      .hidden_act(arguments.at("hidden_act") == "gelu" ? CLIPActivation::kGelu : CLIPActivation::kQuickGelu);
+      .hidden_act(arguments.at("hidden_act") == "gelu" ? CLIPActivation::kGelu
+                                                       : CLIPActivation::kQuickGelu);
 }
 
 CLIPAttentionOptions attention_options(const nlohmann::json& arguments) {
@@ -68,28 +69,31 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ClipBlock);
 
 std::vector<ModelCase> block_cases() {
   auto cases = model_cases("clip");
-  std::erase_if(cases, [](const ModelCase& each) { return each.module.rfind("CLIPTextModel", 0) == 0; });
+  std::erase_if(cases,
+                [](const ModelCase& each) { return each.module.rfind("CLIPTextModel", 0) == 0; });
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(Transformers, ClipBlock, ::testing::ValuesIn(block_cases()), model_case_name);
+INSTANTIATE_TEST_SUITE_P(Transformers, ClipBlock, ::testing::ValuesIn(block_cases()),
+                         model_case_name);
 
 TEST_P(ClipBlock, OutputsAndGradientsAreThoseOfPython) {
   const auto& arguments = GetParam().arguments;
   if (GetParam().module == "CLIPTextEmbeddings") {
-    const auto options = CLIPTextEmbeddingsOptions(arguments.at("vocab_size"), arguments.at("hidden_size"))
-                             .max_position_embeddings(arguments.at("max_position_embeddings"));
-    expect_parity<CLIPTextEmbeddings>(GetParam(), CLIPTextEmbeddings(options), [](auto& block, const auto& inputs) {
-      return block(inputs.at("input_ids"));
-    });
+    const auto options =
+        CLIPTextEmbeddingsOptions(arguments.at("vocab_size"), arguments.at("hidden_size"))
+            .max_position_embeddings(arguments.at("max_position_embeddings"));
+    expect_parity<CLIPTextEmbeddings>(
+        GetParam(), CLIPTextEmbeddings(options),
+        [](auto& block, const auto& inputs) { return block(inputs.at("input_ids")); });
   } else if (GetParam().module == "CLIPAttention") {
     // Of the keys, the first bias has no effect; the weight has.
     expect_parity<CLIPAttention>(GetParam(), CLIPAttention(attention_options(arguments)),
                                  call_with_mask<CLIPAttention>);
   } else if (GetParam().module == "CLIPMLP") {
-    expect_parity<CLIPMLP>(GetParam(), CLIPMLP(mlp_options(arguments)), [](auto& block, const auto& inputs) {
-      return block(inputs.at("hidden_states"));
-    });
+    expect_parity<CLIPMLP>(
+        GetParam(), CLIPMLP(mlp_options(arguments)),
+        [](auto& block, const auto& inputs) { return block(inputs.at("hidden_states")); });
   } else if (GetParam().module == "CLIPEncoderLayer") {
     expect_parity<CLIPEncoderLayer>(GetParam(), CLIPEncoderLayer(layer_options(arguments)),
                                     call_with_mask<CLIPEncoderLayer>);
@@ -101,8 +105,9 @@ TEST_P(ClipBlock, OutputsAndGradientsAreThoseOfPython) {
 }
 
 TEST(ClipBlocks, RefuseOptions) {
-  expect_value_error([] { CLIPAttention(CLIPAttentionOptions(30, 4)); },
-                     "[CLIPAttention] hidden_size: expected a multiple of num_attention_heads = 4, got 30");
+  expect_value_error(
+      [] { CLIPAttention(CLIPAttentionOptions(30, 4)); },
+      "[CLIPAttention] hidden_size: expected a multiple of num_attention_heads = 4, got 30");
   expect_value_error([] { CLIPAttention(CLIPAttentionOptions(30, 0)); },
                      "[CLIPAttention] num_attention_heads: expected 1 or more, got 0");
   expect_value_error([] { CLIPMLP(CLIPMLPOptions(8, 0)); },
@@ -115,34 +120,69 @@ TEST(ClipBlocks, RefuseOptions) {
 
 TEST(ClipBlocks, RefuseInputs) {
   CLIPAttention attention(CLIPAttentionOptions(8, 2));
-  expect_value_error([&] { attention(torch::zeros({2, 5, 7})); },
-                     "[CLIPAttention] hidden_states: expected [B, T, 8], got [2, 5, 7]");
-  expect_value_error([&] { attention(torch::zeros({2, 5, 8}, torch::kDouble)); },
-                     "[CLIPAttention] hidden_states: expected float32 as the weights, got float64");
-  expect_value_error([&] { attention(torch::zeros({2, 5, 8}), torch::zeros({2, 1, 5, 5})); },
-                     "[CLIPAttention] attention_mask: expected a boolean tensor, got float32");
-  expect_value_error([&] { attention(torch::zeros({2, 5, 8}), torch::ones({2, 1, 5, 4}, torch::kBool)); },
-                     "[CLIPAttention] attention_mask: expected [B or 1, heads or 1, 5, 5], got [2, 1, 5, 4]");
+  expect_value_error(
+      [&] {
+        attention(torch::zeros({2, 5, 7}));
+      },
+      "[CLIPAttention] hidden_states: expected [B, T, 8], got [2, 5, 7]");
+  expect_value_error(
+      [&] {
+        attention(torch::zeros({2, 5, 8}, torch::kDouble));
+      },
+      "[CLIPAttention] hidden_states: expected float32 as the weights, got float64");
+  expect_value_error(
+      [&] {
+        attention(torch::zeros({2, 5, 8}), torch::zeros({2, 1, 5, 5}));
+      },
+      "[CLIPAttention] attention_mask: expected a boolean tensor, got float32");
+  expect_value_error(
+      [&] {
+        attention(torch::zeros({2, 5, 8}), torch::ones({2, 1, 5, 4}, torch::kBool));
+      },
+      "[CLIPAttention] attention_mask: expected [B or 1, heads or 1, 5, 5], got [2, 1, 5, 4]");
 
   CLIPTextEmbeddings embeddings(CLIPTextEmbeddingsOptions(10, 8).max_position_embeddings(6));
   const auto ids = [](std::initializer_list<int64_t> values) {
     return torch::tensor(std::vector<int64_t>(values)).view({1, -1});
   };
   const std::string place = "[CLIPTextEmbeddings] ";
-  expect_value_error([&] { embeddings(torch::zeros({2, 5})); },
-                     place + "input_ids: expected dtype int64 or int32, got float32");
+  expect_value_error(
+      [&] {
+        embeddings(torch::zeros({2, 5}));
+      },
+      place + "input_ids: expected dtype int64 or int32, got float32");
   expect_value_error([&] { embeddings(torch::zeros({5}, torch::kLong)); },
                      place + "input_ids: expected [B, T], got [5]");
-  expect_value_error([&] { embeddings(torch::zeros({1, 7}, torch::kLong)); },
-                     place + "input_ids: expected 1 to 6 tokens, got 7");
-  expect_value_error([&] { embeddings(torch::zeros({1, 0}, torch::kLong)); },
-                     place + "input_ids: expected 1 to 6 tokens, got 0");
-  expect_value_error([&] { embeddings(ids({3, 10, 2})); }, place + "input_ids: expected ids from 0 to 9, got 10");
-  expect_value_error([&] { embeddings(ids({3, -4, 2})); }, place + "input_ids: expected ids from 0 to 9, got -4");
-  expect_value_error([&] { embeddings(ids({3, 4}), ids({0, 6})); },
-                     place + "position_ids: expected ids from 0 to 5, got 6");
-  expect_value_error([&] { embeddings(ids({3, 4}), ids({0, 1, 2})); },
-                     place + "position_ids: expected [B, 2], got [1, 3]");
+  expect_value_error(
+      [&] {
+        embeddings(torch::zeros({1, 7}, torch::kLong));
+      },
+      place + "input_ids: expected 1 to 6 tokens, got 7");
+  expect_value_error(
+      [&] {
+        embeddings(torch::zeros({1, 0}, torch::kLong));
+      },
+      place + "input_ids: expected 1 to 6 tokens, got 0");
+  expect_value_error(
+      [&] {
+        embeddings(ids({3, 10, 2}));
+      },
+      place + "input_ids: expected ids from 0 to 9, got 10");
+  expect_value_error(
+      [&] {
+        embeddings(ids({3, -4, 2}));
+      },
+      place + "input_ids: expected ids from 0 to 9, got -4");
+  expect_value_error(
+      [&] {
+        embeddings(ids({3, 4}), ids({0, 6}));
+      },
+      place + "position_ids: expected ids from 0 to 5, got 6");
+  expect_value_error(
+      [&] {
+        embeddings(ids({3, 4}), ids({0, 1, 2}));
+      },
+      place + "position_ids: expected [B, 2], got [1, 3]");
 }
 
 }  // namespace

@@ -20,12 +20,13 @@ namespace xattn {
 
 /// The variational autoencoder of Stable Diffusion: from images to latents and back.
 ///
-/// Shapes: images `[B, in_channels, H, W]`, latents `[B, latent_channels, h, w]`, h = ⌊H / f⌋ and H = h · f, where
-/// f = 2^(levels − 1). Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
-/// Units: images are from −1 to 1; latents are as they are: scaling_factor and shift_factor are the pipeline's.
-/// Throws: `ValueError` for a config with other block types or lists of different lengths, for one that the
-/// blocks refuse, for images smaller than f, and for inputs of another shape, dtype or device.
-/// Reference: diffusers 0.42.1, models/autoencoders/autoencoder_kl.py, `AutoencoderKL`.
+/// Shapes: images `[B, in_channels, H, W]`, latents `[B, latent_channels, h, w]`, h = ⌊H / f⌋ and H
+/// = h · f, where f = 2^(levels − 1). Dtype and device: any floating-point dtype and any device,
+/// the same for inputs and weights. Units: images are from −1 to 1; latents are as they are:
+/// scaling_factor and shift_factor are the pipeline's. Throws: `ValueError` for a config with other
+/// block types or lists of different lengths, for one that the blocks refuse, for images smaller
+/// than f, and for inputs of another shape, dtype or device. Reference: diffusers 0.42.1,
+/// models/autoencoders/autoencoder_kl.py, `AutoencoderKL`.
 class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
  public:
   using Config = AutoencoderKLConfig;
@@ -48,8 +49,8 @@ class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
   /// The images of latents.
   torch::Tensor decode(const torch::Tensor& z);
 
-  /// The key here of a key in a file of weights: files of before diffusers 0.18 name the attentions' layers
-  /// `query`, `key`, `value` and `proj_attn`. As in the original, their shapes must be those of linear layers.
+  /// The key here of a key in a file of weights: older files name the attentions' layers `query`,
+  /// `key`, `value` and `proj_attn`. As in the original, their shapes must be those of linear layers.
   static std::optional<std::string> map_key(const std::string& key);
 
   /// The config with which this `Module` was constructed.
@@ -57,8 +58,9 @@ class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
 
   /// Whether a batch is computed one image at a time, which takes less memory.
   bool use_slicing = false;
-  /// Whether images larger than a tile are computed tile by tile, which takes much less memory; tiles overlap
-  /// and are blended, but the result is another: each tile has norms and an attention of its own.
+  /// Whether images larger than a tile are computed tile by tile, which takes much less memory;
+  /// tiles overlap and are blended, but the result is another: each tile has norms and an attention
+  /// of its own.
   bool use_tiling = false;
   /// Height and width of a tile of the image: the config's sample_size; and of the latent.
   int64_t tile_sample_min_size;

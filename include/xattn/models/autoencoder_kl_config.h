@@ -25,7 +25,8 @@ struct AutoencoderKLConfig {
   int64_t norm_num_groups = 32;
   /// Height and width of the images that it was trained on; those of a tile where tiling is used.
   int64_t sample_size = 32;
-  /// A UNet's latent is (z − shift_factor) · scaling_factor: what a pipeline computes, not the model.
+  /// A UNet's latent is (z − shift_factor) · scaling_factor: what a pipeline computes, not the
+  /// model.
   double scaling_factor = 0.18215;
   std::optional<double> shift_factor;
   /// Per channel, in place of the factors above, in some pipelines.

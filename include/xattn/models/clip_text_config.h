@@ -7,7 +7,8 @@
 
 namespace xattn {
 
-/// The hyper-parameters of `CLIPTextModel` and `CLIPTextModelWithProjection`: the keys of their config.json.
+/// The hyper-parameters of `CLIPTextModel` and `CLIPTextModelWithProjection`: the keys of their
+/// config.json.
 ///
 /// The defaults are the original's, which are those of openai/clip-vit-base-patch32.
 /// Reference: transformers 5.23.0, models/clip/configuration_clip.py, `CLIPTextConfig`.
@@ -28,8 +29,8 @@ struct CLIPTextConfig {
   double attention_dropout = 0;
   std::optional<int64_t> pad_token_id = 1;
   std::optional<int64_t> bos_token_id = 49406;
-  /// Where the pooled output is taken: at the first token of this id, or, where it is 2 as in the configs of
-  /// before 2023, at the largest id.
+  /// Where the pooled output is taken: at the first token of this id, or, where it is 2 as in the
+  /// configs of before 2023, at the largest id.
   int64_t eos_token_id = 49407;
   /// The class that was saved, or none.
   std::vector<std::string> architectures;

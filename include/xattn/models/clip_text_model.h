@@ -14,12 +14,12 @@
 
 namespace xattn {
 
-/// The text encoder of Stable Diffusion 1 and 2: `CLIPTextTransformer` under the name `text_model`, which the
-/// keys of checkpoints on the hub begin with.
+/// The text encoder of Stable Diffusion 1 and 2: `CLIPTextTransformer` under the name `text_model`,
+/// which the keys of checkpoints on the hub begin with.
 ///
 /// Shapes, dtypes and errors: those of `CLIPTextTransformer`.
-/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`, whose own keys lack the prefix;
-/// `map_key` accepts both.
+/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`, whose own keys
+/// lack the prefix; `map_key` accepts both.
 class CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImpl> {
  public:
   using Config = CLIPTextConfig;
@@ -36,8 +36,9 @@ class CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImpl> {
                          const std::optional<torch::Tensor>& attention_mask = std::nullopt,
                          const CLIPTextForwardOptions& forward_options = {});
 
-  /// The key here of a key in a file of weights; none where the file's tensor is not of this model: the
-  /// position ids of older files, and the image encoder, projections and temperature of a whole CLIP model.
+  /// The key here of a key in a file of weights; none where the file's tensor is not of this model:
+  /// the position ids of older files, and the image encoder, projections and temperature of a whole
+  /// CLIP model.
   static std::optional<std::string> map_key(const std::string& key);
 
   /// The config with which this `Module` was constructed.
@@ -49,14 +50,16 @@ class CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImpl> {
 /// A `ModuleHolder` subclass for `CLIPTextModelImpl`.
 TORCH_MODULE(CLIPTextModel);
 
-/// `CLIPTextModel` with a linear layer on the pooled output: the second text encoder of Stable Diffusion XL.
+/// `CLIPTextModel` with a linear layer on the pooled output: the second text encoder of Stable
+/// Diffusion XL.
 ///
 /// text_embeds = text_projection(pooler_output), without bias.
 ///
-/// Shapes, dtypes and errors: those of `CLIPTextTransformer`; text_embeds is `[B, projection_dim]`. Throws
-/// besides: `ValueError` for a projection_dim that is not there or below 1.
-/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModelWithProjection`.
-class CLIPTextModelWithProjectionImpl : public torch::nn::Cloneable<CLIPTextModelWithProjectionImpl> {
+/// Shapes, dtypes and errors: those of `CLIPTextTransformer`; text_embeds is `[B, projection_dim]`.
+/// Throws besides: `ValueError` for a projection_dim that is not there or below 1. Reference:
+/// transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModelWithProjection`.
+class CLIPTextModelWithProjectionImpl
+    : public torch::nn::Cloneable<CLIPTextModelWithProjectionImpl> {
  public:
   using Config = CLIPTextConfig;
   static constexpr const char* kClassName = "CLIPTextModelWithProjection";

@@ -29,7 +29,8 @@ struct CLIPTextOutput {
   torch::Tensor last_hidden_state;
   /// `[B, E]`: of it, the token at the end of the text.
   torch::Tensor pooler_output;
-  /// The embeddings and every layer's output, before the final norm; clip-skip 1 is the one before the last.
+  /// The embeddings and every layer's output, before the final norm; clip-skip 1 is the one before
+  /// the last.
   std::vector<torch::Tensor> hidden_states;
   /// `[B, projection_dim]`, of `CLIPTextModelWithProjection`: the pooled output, projected.
   torch::Tensor text_embeds;
@@ -37,13 +38,13 @@ struct CLIPTextOutput {
 
 /// CLIP's text encoder: embeddings, the layers of `CLIPEncoder` under a causal mask, a final norm.
 ///
-/// Shapes: input_ids `[B, T]`; attention_mask `[B, T]`, not zero where a token may be looked at; returns
-/// `CLIPTextOutput`. Dtype: ids are int64 or int32, the mask is of any. The pooled output is at the first
-/// eos_token_id, or at the first token where there is none; where eos_token_id is 2, at the largest id.
-/// Throws: `ValueError` for a config that the blocks refuse, for a text that is empty or longer than
-/// max_position_embeddings, for ids outside the vocabulary, and for a mask of another shape.
-/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`; version 4 and the hub's keys
-/// call it `CLIPTextTransformer`.
+/// Shapes: input_ids `[B, T]`; attention_mask `[B, T]`, not zero where a token may be looked at;
+/// returns `CLIPTextOutput`. Dtype: ids are int64 or int32, the mask is of any. The pooled output
+/// is at the first eos_token_id, or at the first token where there is none; where eos_token_id is
+/// 2, at the largest id. Throws: `ValueError` for a config that the blocks refuse, for a text that
+/// is empty or longer than max_position_embeddings, for ids outside the vocabulary, and for a mask
+/// of another shape. Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`;
+/// version 4 and the hub's keys call it `CLIPTextTransformer`.
 class CLIPTextTransformerImpl : public torch::nn::Cloneable<CLIPTextTransformerImpl> {
  public:
   explicit CLIPTextTransformerImpl(const CLIPTextConfig& config_);

@@ -26,14 +26,14 @@ struct CLIPAttentionOptions {
 
 /// Lets every token look at itself and the tokens before it: the text encoder's self attention.
 ///
-/// out = out_proj(softmax(q kᵀ / √(E/heads) + mask) v), per head, heads merged; q, k and v are q_proj, k_proj and
-/// v_proj of the hidden states.
+/// out = out_proj(softmax(q kᵀ / √(E/heads) + mask) v), per head, heads merged; q, k and v are
+/// q_proj, k_proj and v_proj of the hidden states.
 ///
-/// Shapes: hidden_states `[B, T, E]`; attention_mask boolean, broadcastable to `[B, heads, T, T]`, true where a
-/// token may look, which then replaces the causal mask; returns `[B, T, E]`. A token that may look at nothing
-/// gets `out_proj`'s bias. Throws: `ValueError` for sizes below 1 or not divisible, and for hidden states of
-/// another shape, dtype or device.
-/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPAttention`, with `is_causal=True` and
+/// Shapes: hidden_states `[B, T, E]`; attention_mask boolean, broadcastable to `[B, heads, T, T]`,
+/// true where a token may look, which then replaces the causal mask; returns `[B, T, E]`. A token
+/// that may look at nothing gets `out_proj`'s bias. Throws: `ValueError` for sizes below 1 or not
+/// divisible, and for hidden states of another shape, dtype or device. Reference:
+/// transformers 5.23.0, models/clip/modeling_clip.py, `CLIPAttention`, with `is_causal=True` and
 /// "sdpa", as `CLIPTextModel` calls it.
 class CLIPAttentionImpl : public torch::nn::Cloneable<CLIPAttentionImpl> {
  public:

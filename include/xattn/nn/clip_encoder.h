@@ -26,8 +26,9 @@ struct CLIPEncoderOptions {
 
 /// The layers of CLIP's text encoder, one after another.
 ///
-/// Shapes, mask and errors: those of `CLIPAttention`. Throws besides: `ValueError` for num_hidden_layers below 0.
-/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPEncoder`.
+/// Shapes, mask and errors: those of `CLIPAttention`. Throws besides: `ValueError` for
+/// num_hidden_layers below 0. Reference: transformers 5.23.0, models/clip/modeling_clip.py,
+/// `CLIPEncoder`.
 class CLIPEncoderImpl : public torch::nn::Cloneable<CLIPEncoderImpl> {
  public:
   explicit CLIPEncoderImpl(const CLIPEncoderOptions& options_);
@@ -37,7 +38,8 @@ class CLIPEncoderImpl : public torch::nn::Cloneable<CLIPEncoderImpl> {
   /// Pretty prints the `CLIPEncoder` module into the given `stream`.
   void pretty_print(std::ostream& stream) const override;
 
-  /// The last layer's output; `hidden_states`, where given, receives the input and every layer's output.
+  /// The last layer's output; `hidden_states`, where given, receives the input and every layer's
+  /// output.
   torch::Tensor forward(const torch::Tensor& inputs_embeds,
                         const std::optional<torch::Tensor>& attention_mask = std::nullopt,
                         std::vector<torch::Tensor>* hidden_states = nullptr);

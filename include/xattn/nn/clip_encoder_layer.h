@@ -16,8 +16,11 @@ namespace xattn {
 
 /// Options of `CLIPEncoderLayer`.
 struct CLIPEncoderLayerOptions {
-  CLIPEncoderLayerOptions(int64_t hidden_size, int64_t intermediate_size, int64_t num_attention_heads)
-      : hidden_size_(hidden_size), intermediate_size_(intermediate_size), num_attention_heads_(num_attention_heads) {}
+  CLIPEncoderLayerOptions(int64_t hidden_size, int64_t intermediate_size,
+                          int64_t num_attention_heads)
+      : hidden_size_(hidden_size),
+        intermediate_size_(intermediate_size),
+        num_attention_heads_(num_attention_heads) {}
 
   TORCH_ARG(int64_t, hidden_size);
   TORCH_ARG(int64_t, intermediate_size);
@@ -27,7 +30,8 @@ struct CLIPEncoderLayerOptions {
   TORCH_ARG(double, attention_dropout) = 0;
 };
 
-/// A layer of CLIP's text encoder: h = x + self_attn(layer_norm1(x)), out = h + mlp(layer_norm2(h)).
+/// A layer of CLIP's text encoder: h = x + self_attn(layer_norm1(x)), out = h +
+/// mlp(layer_norm2(h)).
 ///
 /// Shapes, mask and errors: those of `CLIPAttention`.
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPEncoderLayer`.

@@ -22,12 +22,14 @@ struct CLIPTextEmbeddingsOptions {
   TORCH_ARG(int64_t, max_position_embeddings) = 77;
 };
 
-/// The sum of what a token is and where it stands: token_embedding(input_ids) + position_embedding(position_ids).
+/// The sum of what a token is and where it stands: token_embedding(input_ids) +
+/// position_embedding(position_ids).
 ///
-/// Shapes: input_ids `[B, T]` and position_ids, 0…T−1 where none are given, `[B, T]` or `[1, T]`; returns
-/// `[B, T, hidden_size]`. Dtype: ids are int64 or int32. Throws: `ValueError` for sizes below 1, for a text of
-/// no tokens or of more than max_position_embeddings, and for ids that the tables do not have.
-/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextEmbeddings`.
+/// Shapes: input_ids `[B, T]` and position_ids, 0…T−1 where none are given, `[B, T]` or `[1, T]`;
+/// returns
+/// `[B, T, hidden_size]`. Dtype: ids are int64 or int32. Throws: `ValueError` for sizes below 1,
+/// for a text of no tokens or of more than max_position_embeddings, and for ids that the tables do
+/// not have. Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextEmbeddings`.
 class CLIPTextEmbeddingsImpl : public torch::nn::Cloneable<CLIPTextEmbeddingsImpl> {
  public:
   explicit CLIPTextEmbeddingsImpl(const CLIPTextEmbeddingsOptions& options_);

@@ -25,7 +25,8 @@ struct DecoderOptions {
 
   TORCH_ARG(int64_t, in_channels);
   TORCH_ARG(int64_t, out_channels);
-  /// Of each `UpDecoderBlock2D`, the only kind of level, in the encoder's order: the last comes first.
+  /// Of each `UpDecoderBlock2D`, the only kind of level, in the encoder's order: the last comes
+  /// first.
   TORCH_ARG(std::vector<int64_t>, block_out_channels) = {64};
   /// One less than each level has.
   TORCH_ARG(int64_t, layers_per_block) = 2;
@@ -38,9 +39,9 @@ struct DecoderOptions {
 ///
 /// out = conv_out(silu(conv_norm_out(up_blocks(mid_block(conv_in(z))))))
 ///
-/// Shapes: `[B, in_channels, h, w]` to `[B, out_channels, H, W]`, H = h · 2^(levels − 1). Throws: `ValueError`
-/// for no levels, and what its parts refuse.
-/// Reference: diffusers 0.42.1, models/autoencoders/vae.py, `Decoder` with `norm_type="group"`.
+/// Shapes: `[B, in_channels, h, w]` to `[B, out_channels, H, W]`, H = h · 2^(levels − 1). Throws:
+/// `ValueError` for no levels, and what its parts refuse. Reference: diffusers 0.42.1,
+/// models/autoencoders/vae.py, `Decoder` with `norm_type="group"`.
 class DecoderImpl : public torch::nn::Cloneable<DecoderImpl> {
  public:
   explicit DecoderImpl(const DecoderOptions& options_);

@@ -55,13 +55,6 @@ class FeedForwardImpl : public torch::nn::Cloneable<FeedForwardImpl> {
 
   /// The activation, the dropout, the projection and, with `final_dropout`, another dropout.
   torch::nn::ModuleList net = nullptr;
-
- private:
-  // Also in `net`; one of the activations is null.
-  GEGLU geglu_ = nullptr;
-  GELU gelu_ = nullptr;
-  torch::nn::Dropout dropout_ = nullptr;
-  Linear out_ = nullptr;
 };
 
 /// A `ModuleHolder` subclass for `FeedForwardImpl`.

@@ -17,7 +17,8 @@ namespace xattn {
 
 /// Options of `UNetMidBlock2D`.
 struct UNetMidBlock2DOptions {
-  UNetMidBlock2DOptions(int64_t in_channels) : in_channels_(in_channels) {}  // NOLINT: as LibTorch's options
+  UNetMidBlock2DOptions(int64_t in_channels)
+      : in_channels_(in_channels) {}  // NOLINT: as LibTorch's options
 
   TORCH_ARG(int64_t, in_channels);
   /// Width of the time embedding; where not given, there is none.
@@ -38,11 +39,11 @@ struct UNetMidBlock2DOptions {
   TORCH_ARG(double, output_scale_factor) = 1.0;
 };
 
-/// The middle of a UNet or VAE: a `ResnetBlock2D`, then num_layers times self attention over the pixels and
-/// another `ResnetBlock2D`.
+/// The middle of a UNet or VAE: a `ResnetBlock2D`, then num_layers times self attention over the
+/// pixels and another `ResnetBlock2D`.
 ///
-/// Shapes: hidden_states `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns hidden_states' shape.
-/// Throws: `ValueError` for num_layers below 0, and what its parts refuse.
+/// Shapes: hidden_states `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns
+/// hidden_states' shape. Throws: `ValueError` for num_layers below 0, and what its parts refuse.
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UNetMidBlock2D`.
 class UNetMidBlock2DImpl : public torch::nn::Cloneable<UNetMidBlock2DImpl> {
  public:

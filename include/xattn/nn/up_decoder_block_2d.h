@@ -35,8 +35,8 @@ struct UpDecoderBlock2DOptions {
 
 /// A level of the VAE's decoder: `ResnetBlock2D`s, then an `Upsample2D`.
 ///
-/// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`, where H' and W' are doubled with an
-/// upsampler. Throws: `ValueError` for num_layers below 1, and what its parts refuse.
+/// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`, where H' and W' are doubled
+/// with an upsampler. Throws: `ValueError` for num_layers below 1, and what its parts refuse.
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UpDecoderBlock2D`.
 class UpDecoderBlock2DImpl : public torch::nn::Cloneable<UpDecoderBlock2DImpl> {
  public:
