@@ -1,5 +1,7 @@
 #include "xattn/nn/attention.h"
 
+#include <torch/nn/modules/dropout.h>
+
 #include <cmath>
 #include <string>
 

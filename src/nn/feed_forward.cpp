@@ -1,6 +1,10 @@
 #include "xattn/nn/feed_forward.h"
 
+#include <torch/nn/modules/dropout.h>
+
 #include "check.h"
+#include "xattn/nn/activations.h"
+#include "xattn/nn/linear.h"
 
 namespace xattn {
 
@@ -22,6 +26,8 @@ void FeedForwardImpl::reset() {
   }
   net->push_back(torch::nn::Dropout(options.dropout()));
   net->push_back(Linear(torch::nn::LinearOptions(inner, options.dim_out().value_or(dim)).bias(options.bias())));
+  net->push_back(
+      Linear(torch::nn::LinearOptions(inner, options.dim_out().value_or(dim)).bias(options.bias())));
   if (options.final_dropout()) net->push_back(torch::nn::Dropout(options.dropout()));
 }
 
@@ -38,6 +44,11 @@ torch::Tensor FeedForwardImpl::forward(const torch::Tensor& hidden_states) {
   const auto output = net->at<LinearImpl>(2).forward(dropout.forward(inner));
   // The last dropout has the same probability.
   return options.final_dropout() ? dropout.forward(output) : output;
+  const bool is_gated = options.activation_fn() == "geglu";
+  auto states =
+      is_gated ? net->at<GEGLUImpl>(0).forward(hidden_states) : net->at<GELUImpl>(0).forward(hidden_states);
+  states = net->at<LinearImpl>(2).forward(net->at<torch::nn::DropoutImpl>(1).forward(states));
+  return options.final_dropout() ? net->at<torch::nn::DropoutImpl>(3).forward(states) : states;
 }
 
 }  // namespace xattn

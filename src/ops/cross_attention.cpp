@@ -60,7 +60,10 @@ bool layer_wants_gradient(const CrossAttentionWeights& w, const at::Tensor& feat
 int64_t tokens_at_once(const PreparedText& text) {
   const auto& weights = text.weights;
   constexpr int64_t kBytes = int64_t{8} << 20;
-  const auto inner = weights.query_weight.size(0), scores = weights.num_heads * text.key.size(2);
+  const auto inner = weights.query_weight.size(0);
+  // LibTorch's fused attention keeps only a tile of the scores.
+  const bool keeps_scores = text.path == AttentionPath::kExplicit;
+  const auto scores = keeps_scores ? weights.num_heads * text.key.size(2) : 0;
   const auto bytes = text.key.element_size() * std::max<int64_t>(1, text.key.size(0)) *
                      (3 * inner + 3 * scores + weights.out_weight.size(0));
   return std::max<int64_t>(16, kBytes / bytes);

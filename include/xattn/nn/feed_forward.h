@@ -2,7 +2,6 @@
 
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/dropout.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -10,9 +9,6 @@
 #include <optional>
 #include <ostream>
 #include <string>
-
-#include "xattn/nn/activations.h"
-#include "xattn/nn/linear.h"
 
 namespace xattn {
 
