@@ -111,7 +111,6 @@ CrossAttentionWeights AttentionImpl::weights() const {
   weights.key_bias = to_k->bias;
   weights.value_weight = to_v->weight;
   weights.value_bias = to_v->bias;
-  // Typed members beside the list would be left behind by clone(), which replaces the list's modules.
   const auto& out = to_out->at<LinearImpl>(0);
   weights.out_weight = out.weight;
   weights.out_bias = out.bias;

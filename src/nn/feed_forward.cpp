@@ -25,7 +25,6 @@ void FeedForwardImpl::reset() {
     throw_value_error("FeedForward", "activation_fn", "geglu, gelu or gelu-approximate", activation);
   }
   net->push_back(torch::nn::Dropout(options.dropout()));
-  net->push_back(Linear(torch::nn::LinearOptions(inner, options.dim_out().value_or(dim)).bias(options.bias())));
   net->push_back(
       Linear(torch::nn::LinearOptions(inner, options.dim_out().value_or(dim)).bias(options.bias())));
   if (options.final_dropout()) net->push_back(torch::nn::Dropout(options.dropout()));
@@ -37,13 +36,6 @@ void FeedForwardImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor FeedForwardImpl::forward(const torch::Tensor& hidden_states) {
-  // Typed members beside the list would be left behind by clone(), which replaces the list's modules.
-  auto& dropout = net->at<torch::nn::DropoutImpl>(1);
-  const auto inner = options.activation_fn() == "geglu" ? net->at<GEGLUImpl>(0).forward(hidden_states)
-                                                        : net->at<GELUImpl>(0).forward(hidden_states);
-  const auto output = net->at<LinearImpl>(2).forward(dropout.forward(inner));
-  // The last dropout has the same probability.
-  return options.final_dropout() ? dropout.forward(output) : output;
   const bool is_gated = options.activation_fn() == "geglu";
   auto states =
       is_gated ? net->at<GEGLUImpl>(0).forward(hidden_states) : net->at<GELUImpl>(0).forward(hidden_states);

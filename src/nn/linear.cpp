@@ -15,8 +15,6 @@ LinearImpl::LinearImpl(const torch::nn::LinearOptions& options_) : options(optio
 }
 
 void LinearImpl::reset() {
-  weight = register_parameter("weight", torch::empty({options.out_features(), options.in_features()}));
-  bias = register_parameter("bias", options.bias() ? torch::empty({options.out_features()}) : torch::Tensor(), /*requires_grad=*/options.bias());
   weight =
       register_parameter("weight", torch::empty({options.out_features(), options.in_features()}));
   bias = options.bias() ? register_parameter("bias", torch::empty({options.out_features()}))
