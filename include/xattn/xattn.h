@@ -12,6 +12,8 @@
 #include <xattn/models/clip_text_model.h>
 #include <xattn/models/clip_text_transformer.h>
 #include <xattn/models/from_checkpoint.h>
+#include <xattn/models/from_pretrained.h>
+#include <xattn/models/save_pretrained.h>
 #include <xattn/models/simple_unet.h>
 #include <xattn/models/unet_2d_condition_config.h>
 #include <xattn/models/unet_2d_condition_model.h>
