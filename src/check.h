@@ -36,6 +36,9 @@ at::Tensor check_text_mask(std::string_view place, const at::Tensor& mask, const
 void check_device(std::string_view place, std::string_view name, const at::Tensor& tensor,
                   const at::Tensor& weight);
 
+/// Throws `ValueError` "[place] name: expected 1 or more, got 0" where `value` is below `least`.
+void check_at_least(std::string_view place, std::string_view name, int64_t value, int64_t least);
+
 /// Throws `ValueError` "[place] name: expected `expected`, got `got`".
 [[noreturn]] void throw_value_error(std::string_view place, std::string_view name,
                                     std::string_view expected, std::string_view got);

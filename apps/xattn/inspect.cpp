@@ -1,15 +1,17 @@
-// xattn inspect FILE: what is in a file of weights.
+// xattn inspect PATH: what is in a file of weights, or the modules of a folder's model.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
 #include "commands.h"
+#include "inspect_folder.h"
 #include "support/program.h"
 #include "xattn/io/checkpoint_info.h"
 
@@ -17,7 +19,7 @@ namespace xattn::apps {
 namespace {
 
 struct InspectOptions {
-  std::string file;
+  std::string file, variant;
   bool json = false;
 };
 
@@ -80,10 +82,18 @@ void print_text(const std::string& file, const CheckpointInfo& info) {
 Command add_inspect(CLI::App& program) {
   auto options = std::make_shared<InspectOptions>();
   auto* command =
-      program.add_subcommand("inspect", "Lists the tensors and attributes in a file of weights.");
-  command->add_option("FILE", options->file, "TorchScript, torch.save or safetensors")->required();
+      program.add_subcommand("inspect", "Lists the tensors and attributes in a file of weights, or the modules of a "
+                                        "folder's model.");
+  command->add_option("FILE", options->file, "TorchScript, torch.save or safetensors; or a folder that save_pretrained "
+                                             "wrote")
+      ->required();
+  command->add_option("--variant", options->variant, "of a folder's weights: fp16");
   command->add_flag("--json", options->json, "print JSON");
   return [options] {
+    if (std::filesystem::is_directory(options->file)) {
+      inspect_folder(options->file, options->variant, options->json);
+      return kDone;
+    }
     const auto info = inspect_checkpoint(options->file);
     options->json ? print_json(options->file, info) : print_text(options->file, info);
     return kDone;

@@ -1,14 +1,19 @@
-// xattn run MODEL --input IN.safetensors --output OUT.safetensors: one forward pass.
+// xattn run MODEL --input IN.safetensors --output OUT.safetensors: one forward pass of a file's module, or of a
+// folder's model.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "commands.h"
+#include "folder_model.h"
 #include "model.h"
+#include "support/device.h"
+#include "support/dtype.h"
 #include "support/module_file.h"
 #include "support/program.h"
 #include "xattn/error.h"
@@ -21,7 +26,10 @@ struct RunOptions {
   std::string model;
   std::string input;
   std::string output;
+  // Of a file.
   ModelOptions model_options;
+  // Of a folder.
+  std::string method, variant, dtype = "float32", device = "cpu";
 };
 
 /// Every argument of forward must be there, and nothing else but a `text_mask`.
@@ -38,7 +46,30 @@ void check_inputs(const std::string& file, const StateDict& inputs, const Model&
   }
 }
 
+int run_folder(const RunOptions& options) {
+  if (options.model_options.num_heads || options.model_options.token_layout) {
+    throw UsageError("--heads and --token-layout: expected none for a folder, whose config.json knows them");
+  }
+  PretrainedOptions pretrained;
+  pretrained.dtype = parse_dtype(options.dtype);
+  pretrained.device = parse_device(options.device);
+  pretrained.variant = options.variant;
+  const auto model = load_folder_model(options.model, pretrained);
+  const auto& method = method_of(model, options.method);
+  const auto outputs = call_method(model, method, options.input, load_checkpoint(options.input).tensors);
+  save_safetensors(options.output, outputs);
+  fmt::print("{} {}\n", model.class_name, method.name);
+  for (const auto& item : outputs) {
+    fmt::print("{}: {} [{}]\n", options.output, item.key(), fmt::join(item.value().sizes(), ", "));
+  }
+  return kDone;
+}
+
 int run(const RunOptions& options) {
+  if (std::filesystem::is_directory(options.model)) return run_folder(options);
+  if (!options.method.empty() || !options.variant.empty()) {
+    throw UsageError("--method and --variant: expected none for a file, only a model's folder has them");
+  }
   const auto model = make_model(load_module_file(options.model), options.model_options);
   const auto inputs = load_checkpoint(options.input).tensors;
   check_inputs(options.input, inputs, *model);
@@ -55,12 +86,14 @@ int run(const RunOptions& options) {
 Command add_run(CLI::App& program) {
   auto options = std::make_shared<RunOptions>();
   auto* command =
-      program.add_subcommand("run", "Runs a CrossAttention or SimpleUNet on tensors from a file.");
-  command->add_option("MODEL", options->model, "weights: TorchScript, torch.save or safetensors")
+      program.add_subcommand("run", "Runs the model of a folder, or the CrossAttention or SimpleUNet of a file, "
+                                    "on tensors from a file.");
+  command->add_option("MODEL", options->model, "a folder that save_pretrained wrote, or a file: TorchScript, torch.save "
+                                                "or safetensors")
       ->required();
   command->add_option("--input", options->input, "tensors named as forward's arguments")
       ->required();
-  command->add_option("--output", options->output, "safetensors file to write, with `output`")
+  command->add_option("--output", options->output, "safetensors file to write, with the outputs")
       ->required();
   command
       ->add_option("--heads", options->model_options.num_heads,
@@ -75,6 +108,10 @@ Command add_run(CLI::App& program) {
           },
           "how a SimpleUNet's latent is read as tokens, where the file does not know it")
       ->check(CLI::IsMember({"spatial", "reinterpret"}));
+  command->add_option("--method", options->method, "of a folder's model: forward, or an AutoencoderKL's encode, decode");
+  command->add_option("--variant", options->variant, "of a folder's weights: fp16");
+  command->add_option("--dtype", options->dtype, "of a folder's model: float32, float16, bfloat16 or float64");
+  command->add_option("--device", options->device, "of a folder's model: auto, cpu, cuda or cuda:N");
   return [options] { return run(*options); };
 }
 

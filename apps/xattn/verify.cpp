@@ -1,4 +1,5 @@
 // xattn verify FILE.pt: the program in a TorchScript file against our module with its weights.
+// xattn verify DIR --golden FILE: see verify_folder.h.
 
 #include <ATen/Context.h>
 #include <ATen/ops/randn.h>
@@ -7,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +18,7 @@
 #include "model.h"
 #include "script.h"
 #include "support/program.h"
+#include "verify_folder.h"
 #include "xattn/error.h"
 #include "xattn/models/from_checkpoint.h"
 
@@ -218,12 +221,33 @@ int verify(const VerifyOptions& options) {
 
 Command add_verify(CLI::App& program) {
   auto options = std::make_shared<VerifyOptions>();
+  auto folder = std::make_shared<VerifyFolderOptions>();
   auto* command = program.add_subcommand(
-      "verify", "Executes the program in a TorchScript file and compares its numbers with ours.");
-  command->add_option("FILE", options->file, "a scripted or traced CrossAttention or SimpleUNet")
+      "verify",
+      "Compares our numbers with Python's: of the program in a TorchScript file, or of every submodule of a folder's "
+      "model with what python/xattn_record.py recorded.");
+  command->add_option("PATH", options->file, "a scripted or traced CrossAttention or SimpleUNet; or a model's folder")
       ->required();
+  command->add_option("--golden", folder->golden, "of a folder: the file that xattn_record.py wrote");
+  command->add_option("--variant", folder->variant, "of a folder's weights: fp16");
+  command->add_option("--dtype", folder->dtype, "of a folder's model; as recorded where not given");
+  command->add_option("--device", folder->device, "of a folder's model: auto, cpu, cuda or cuda:N");
+  command->add_option("--prefix", folder->prefix, "the model's name in the recording; found where not given");
+  command->add_option("--tolerance", folder->tolerance, "of max |Δ| / max |expected|; by the dtype where not given")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--all", folder->all, "print every call, not the worst only");
   command->add_flag("--json", options->json, "print JSON");
-  return [options] { return verify(*options); };
+  return [options, folder] {
+    const bool is_folder = std::filesystem::is_directory(options->file);
+    if (is_folder && folder->golden.empty()) {
+      throw ValueError(fmt::format("[verify] {}: expected a file, or with a folder --golden", options->file));
+    }
+    if (!is_folder && !folder->golden.empty()) throw UsageError("--golden: expected a model's folder");
+    if (!is_folder) return verify(*options);
+    folder->folder = options->file;
+    folder->json = options->json;
+    return verify_folder(*folder);
+  };
 }
 
 }  // namespace xattn::apps

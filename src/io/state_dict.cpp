@@ -6,6 +6,7 @@
 #include <torch/nn/module.h>
 
 #include "check.h"
+#include "load_report.h"
 #include "xattn/error.h"
 
 namespace xattn {
@@ -23,10 +24,6 @@ void collect(const torch::nn::Module& module, const std::string& prefix, StateDi
   }
 }
 
-std::string kind_text(const at::Tensor& tensor) {
-  return dtype_text(tensor.scalar_type()) + " " + shape_text(tensor.sizes());
-}
-
 LoadReport compare(const StateDict& own, const StateDict& tensors) {
   LoadReport report;
   for (const auto& item : own) {
@@ -34,14 +31,14 @@ LoadReport compare(const StateDict& own, const StateDict& tensors) {
     if (!tensor) {
       report.missing.push_back(item.key());
     } else if (!tensor->defined()) {
-      report.mismatched.push_back({item.key(), kind_text(item.value()), "an undefined tensor"});
+      report.mismatched.push_back({item.key(), io::kind_text(item.value()), "an undefined tensor"});
     } else if (tensor->layout() != item.value().layout() || tensor->is_meta()) {
       // Found before anything is copied, so that a copy that cannot be done leaves the module
       // whole.
-      report.mismatched.push_back({item.key(), kind_text(item.value()), tensor->toString()});
+      report.mismatched.push_back({item.key(), io::kind_text(item.value()), tensor->toString()});
     } else if (tensor->sizes() != item.value().sizes() ||
                tensor->scalar_type() != item.value().scalar_type()) {
-      report.mismatched.push_back({item.key(), kind_text(item.value()), kind_text(*tensor)});
+      report.mismatched.push_back({item.key(), io::kind_text(item.value()), io::kind_text(*tensor)});
     }
   }
   for (const auto& item : tensors) {
@@ -50,7 +47,15 @@ LoadReport compare(const StateDict& own, const StateDict& tensors) {
   return report;
 }
 
-std::string error_text(const torch::nn::Module& module, const LoadReport& report) {
+}  // namespace
+
+namespace io {
+
+std::string kind_text(const at::Tensor& tensor) {
+  return dtype_text(tensor.scalar_type()) + " " + shape_text(tensor.sizes());
+}
+
+std::string problems_text(const LoadReport& report) {
   std::vector<std::string> problems;
   if (!report.missing.empty()) {
     problems.push_back(fmt::format("missing {}", fmt::join(report.missing, ", ")));
@@ -61,10 +66,10 @@ std::string error_text(const torch::nn::Module& module, const LoadReport& report
   for (const auto& [key, expected, got] : report.mismatched) {
     problems.push_back(fmt::format("{}: expected {}, got {}", key, expected, got));
   }
-  return fmt::format("[load_state_dict] {}: {}", module.name(), fmt::join(problems, "; "));
+  return fmt::format("{}", fmt::join(problems, "; "));
 }
 
-}  // namespace
+}  // namespace io
 
 StateDict state_dict(const torch::nn::Module& module) {
   StateDict tensors;
@@ -77,7 +82,7 @@ LoadReport load_state_dict(torch::nn::Module& module, const StateDict& tensors, 
   auto report = compare(own, tensors);
   const bool keys_differ = !report.missing.empty() || !report.unexpected.empty();
   if (!report.mismatched.empty() || (strict && keys_differ)) {
-    throw StateDictError(error_text(module, report));
+    throw StateDictError(fmt::format("[load_state_dict] {}: {}", module.name(), io::problems_text(report)));
   }
   const c10::AutoGradMode no_grad(false);
   for (const auto& item : own) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <stdexcept>
 
 #include "little_endian.h"
 #include "safetensors_file.h"
@@ -59,6 +60,10 @@ void refuse_foreign_zip(const File& file) {
 }
 
 }  // namespace
+
+void WeightsFile::read_piece(std::size_t, std::uint64_t, void*, std::size_t) const {
+  throw std::logic_error("read_piece: the format has none");
+}
 
 std::unique_ptr<WeightsFile> WeightsFile::open(std::string place, const std::string& path) {
   auto file = std::make_unique<File>(std::move(place), path);

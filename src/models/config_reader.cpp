@@ -9,22 +9,27 @@
 namespace xattn {
 namespace {
 
-bool is_integer(const nlohmann::json& value) { return value.is_number_integer(); }
+bool is_integer(const nlohmann::json& value) {
+  return value.is_number_integer();
+}
 
 template <typename T, typename Is>
-void read_list(const ConfigReader& reader, const nlohmann::json* field, const char* name, const char* expected,
-               std::vector<T>& value, const Is& is) {
+void read_list(const ConfigReader& reader, const nlohmann::json* field, const char* name,
+               const char* expected, std::vector<T>& value, const Is& is) {
   if (!field) return;
-  if (!field->is_array() || !std::all_of(field->begin(), field->end(), is)) reader.refuse(name, expected);
+  if (!field->is_array() || !std::all_of(field->begin(), field->end(), is))
+    reader.refuse(name, expected);
   value.clear();
   for (const auto& item : *field) value.push_back(item.get<T>());
 }
 
 }  // namespace
 
-ConfigReader::ConfigReader(std::string place, const std::string& json_text) : place_(std::move(place)) {
+ConfigReader::ConfigReader(std::string place, const std::string& json_text)
+    : place_(std::move(place)) {
   config_ = nlohmann::json::parse(json_text, nullptr, /*allow_exceptions=*/false);
-  if (!config_.is_object()) throw ValueError("[" + place_ + "] config.json: expected a JSON object");
+  if (!config_.is_object())
+    throw ValueError("[" + place_ + "] config.json: expected a JSON object");
 }
 
 const nlohmann::json* ConfigReader::find(const char* name) {
@@ -33,11 +38,18 @@ const nlohmann::json* ConfigReader::find(const char* name) {
   return found == config_.end() ? nullptr : &*found;
 }
 
-bool ConfigReader::has(const char* name) { return find(name) != nullptr; }
+bool ConfigReader::has(const char* name) {
+  return find(name) != nullptr;
+}
 
 bool ConfigReader::is_null(const char* name) {
   const auto* field = find(name);
   return field && field->is_null();
+}
+
+bool ConfigReader::is_list(const char* name) {
+  const auto* field = find(name);
+  return field && field->is_array();
 }
 
 void ConfigReader::refuse(const char* name, const std::string& expected) const {

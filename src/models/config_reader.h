@@ -11,9 +11,10 @@ namespace xattn {
 
 /// Reads the fields of a model's config.json, and names what it cannot honour.
 ///
-/// Every field that the Python original has is either read, or expected to have the value that our model
-/// stands for; `finish` names the rest, which the original does not know either, in a warning.
-/// Throws: `ValueError` "[UNet2DConditionModel] config.json: sample_size: expected a whole number, got "x"".
+/// Every field that the Python original has is either read, or expected to have the value that our
+/// model stands for; `finish` names the rest, which the original does not know either, in a
+/// warning. Throws: `ValueError` "[UNet2DConditionModel] config.json: sample_size: expected a whole
+/// number, got "x"".
 class ConfigReader {
  public:
   /// `place` is the model's class.
@@ -43,11 +44,13 @@ class ConfigReader {
   /// A number that may be given for all blocks, or one for each.
   void read_for_each(const char* name, std::vector<int64_t>& value, size_t blocks);
 
-  /// A field that is not implemented: refused where it is there and differs from all of these values.
+  /// A field that is not implemented: refused where it is there and differs from all of these
+  /// values.
   void expect(const char* name, std::initializer_list<nlohmann::json> allowed);
 
   bool has(const char* name);
   bool is_null(const char* name);
+  bool is_list(const char* name);
 
   /// Warns of the fields that nobody asked for, but for those that begin with "_".
   void finish() const;

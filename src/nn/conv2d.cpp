@@ -15,9 +15,10 @@ Conv2dImpl::Conv2dImpl(const Conv2dOptions& options_) : options(options_) {
 
 void Conv2dImpl::reset() {
   const auto kernel = options.kernel_size();
-  weight = register_parameter("weight",
-                              torch::empty({options.out_channels(), options.in_channels(), kernel, kernel}));
-  bias = register_parameter("bias", options.bias() ? torch::empty({options.out_channels()}) : torch::Tensor());
+  weight = register_parameter(
+      "weight", torch::empty({options.out_channels(), options.in_channels(), kernel, kernel}));
+  bias = options.bias() ? register_parameter("bias", torch::empty({options.out_channels()}))
+                        : register_parameter("bias", torch::Tensor(), /*requires_grad=*/false);
   if (SkipInitialization::is_active()) return;
   torch::nn::init::kaiming_uniform_(weight, std::sqrt(5));
   if (bias.defined()) {

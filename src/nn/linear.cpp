@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "xattn/nn/initialization.h"
+#include "xattn/ops/linear.h"
 
 namespace xattn {
 
@@ -14,8 +15,10 @@ LinearImpl::LinearImpl(const torch::nn::LinearOptions& options_) : options(optio
 }
 
 void LinearImpl::reset() {
-  weight = register_parameter("weight", torch::empty({options.out_features(), options.in_features()}));
-  bias = register_parameter("bias", options.bias() ? torch::empty({options.out_features()}) : torch::Tensor());
+  weight =
+      register_parameter("weight", torch::empty({options.out_features(), options.in_features()}));
+  bias = options.bias() ? register_parameter("bias", torch::empty({options.out_features()}))
+                        : register_parameter("bias", torch::Tensor(), /*requires_grad=*/false);
   if (SkipInitialization::is_active()) return;
   torch::nn::init::kaiming_uniform_(weight, std::sqrt(5));
   if (bias.defined()) {
@@ -25,12 +28,13 @@ void LinearImpl::reset() {
 }
 
 void LinearImpl::pretty_print(std::ostream& stream) const {
-  stream << "xattn::Linear(in_features=" << options.in_features() << ", out_features=" << options.out_features()
+  stream << "xattn::Linear(in_features=" << options.in_features()
+         << ", out_features=" << options.out_features()
          << ", bias=" << (options.bias() ? "true" : "false") << ")";
 }
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& input) {
-  return torch::linear(input, weight, bias);
+  return xattn::linear(input, weight, bias);
 }
 
 }  // namespace xattn

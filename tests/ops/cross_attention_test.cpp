@@ -20,8 +20,9 @@ using testing::is_near;
 using testing::is_same;
 
 constexpr auto kInfinity = std::numeric_limits<float>::infinity();
-constexpr AttentionPath kPaths[] = {AttentionPath::kAuto, AttentionPath::kExplicit, AttentionPath::kSdpa,
-                                    AttentionPath::kBlocked, AttentionPath::kFolded};
+constexpr AttentionPath kPaths[] = {AttentionPath::kAuto, AttentionPath::kExplicit,
+                                    AttentionPath::kSdpa, AttentionPath::kBlocked,
+                                    AttentionPath::kFolded};
 
 struct Sizes {
   int64_t batch, image_tokens, text_tokens, num_heads;
@@ -30,7 +31,9 @@ struct Sizes {
 
 struct Layer {
   explicit Layer(const Sizes& s, bool biases = true) {
-    const auto matrix = [](int64_t out, int64_t in) { return torch::randn({out, in}) / std::sqrt(in); };
+    const auto matrix = [](int64_t out, int64_t in) {
+      return torch::randn({out, in}) / std::sqrt(in);
+    };
     weights.query_weight = matrix(s.inner_width, s.image_width);
     weights.key_weight = matrix(s.inner_width, s.text_width);
     weights.value_weight = matrix(s.inner_width, s.text_width);
@@ -55,8 +58,9 @@ struct Layer {
   at::Tensor exact(std::optional<at::Tensor> mask = std::nullopt) const {
     Layer layer = *this;
     auto& w = layer.weights;
-    for (auto* tensor : {&w.query_weight, &w.key_weight, &w.value_weight, &w.out_weight, &w.query_bias,
-                         &w.key_bias, &w.value_bias, &w.out_bias, &layer.image, &layer.text}) {
+    for (auto* tensor :
+         {&w.query_weight, &w.key_weight, &w.value_weight, &w.out_weight, &w.query_bias,
+          &w.key_bias, &w.value_bias, &w.out_bias, &layer.image, &layer.text}) {
       if (tensor->defined()) *tensor = tensor->detach().to(torch::kDouble);
     }
     if (mask && mask->scalar_type() != torch::kBool) mask = mask->to(torch::kDouble);
@@ -67,7 +71,8 @@ struct Layer {
   at::Tensor image, text;
 };
 
-::testing::AssertionResult is_exact(AttentionPath path, const at::Tensor& actual, const at::Tensor& exact) {
+::testing::AssertionResult is_exact(AttentionPath path, const at::Tensor& actual,
+                                    const at::Tensor& exact) {
   return is_near(to_string(path), actual.to(torch::kDouble), exact, 1e-6);
 }
 
@@ -90,7 +95,8 @@ TEST_P(CrossAttentionPaths, TakeMasks) {
   const Layer layer(s);
   auto kept = torch::rand({s.batch, 1, 1, s.text_tokens}) < 0.5;
   kept[0] = false;  // a text of which nothing is left
-  const auto additive = torch::randn({s.batch, 1, 1, s.text_tokens}).masked_fill(kept.logical_not(), -kInfinity);
+  const auto additive =
+      torch::randn({s.batch, 1, 1, s.text_tokens}).masked_fill(kept.logical_not(), -kInfinity);
   for (const auto path : kPaths) {
     EXPECT_TRUE(is_exact(path, layer.run(path, kept), layer.exact(kept)));
     EXPECT_TRUE(is_exact(path, layer.run(path, additive), layer.exact(additive)));
@@ -116,11 +122,12 @@ TEST_P(CrossAttentionPaths, KeepTheLayoutOfTheImage) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cpu, CrossAttentionPaths,
-    ::testing::Values(Sizes{4, 64, 10, 8, 256, 256, 256, 256}, Sizes{2, 300, 77, 8, 320, 768, 320, 320},
-                      Sizes{1, 1, 1, 1, 1, 1, 1, 1}, Sizes{3, 67, 5, 2, 48, 24, 32, 40},
-                      Sizes{1, 1000, 13, 5, 20, 30, 40, 12}, Sizes{2, 257, 3, 4, 16, 16, 16, 16},
-                      Sizes{1, 5, 200, 8, 64, 64, 64, 64}, Sizes{2, 9, 0, 4, 16, 16, 16, 16},
-                      Sizes{0, 9, 5, 4, 16, 16, 16, 16}, Sizes{2, 0, 5, 4, 16, 16, 16, 16}),
+    ::testing::Values(Sizes{4, 64, 10, 8, 256, 256, 256, 256},
+                      Sizes{2, 300, 77, 8, 320, 768, 320, 320}, Sizes{1, 1, 1, 1, 1, 1, 1, 1},
+                      Sizes{3, 67, 5, 2, 48, 24, 32, 40}, Sizes{1, 1000, 13, 5, 20, 30, 40, 12},
+                      Sizes{2, 257, 3, 4, 16, 16, 16, 16}, Sizes{1, 5, 200, 8, 64, 64, 64, 64},
+                      Sizes{2, 9, 0, 4, 16, 16, 16, 16}, Sizes{0, 9, 5, 4, 16, 16, 16, 16},
+                      Sizes{2, 0, 5, 4, 16, 16, 16, 16}),
     [](const auto& info) { return "case" + std::to_string(info.index); });
 
 TEST(CrossAttentionPath, IsChosenByCost) {
@@ -151,12 +158,14 @@ TEST(CrossAttentionPath, GivesWayWhereItCannotBeUsed) {
 
   torch::NoGradGuard no_grad;
   Layer half(sizes);
-  for (auto* tensor : {&half.weights.query_weight, &half.weights.key_weight, &half.weights.value_weight,
-                       &half.weights.out_weight, &half.weights.query_bias, &half.weights.key_bias,
-                       &half.weights.value_bias, &half.weights.out_bias, &half.image, &half.text}) {
+  for (auto* tensor :
+       {&half.weights.query_weight, &half.weights.key_weight, &half.weights.value_weight,
+        &half.weights.out_weight, &half.weights.query_bias, &half.weights.key_bias,
+        &half.weights.value_bias, &half.weights.out_bias, &half.image, &half.text}) {
     *tensor = tensor->to(torch::kBFloat16);
   }
-  EXPECT_TRUE(is_near("bfloat16", half.run(AttentionPath::kFolded).to(torch::kDouble), half.exact(), 2e-2));
+  EXPECT_TRUE(
+      is_near("bfloat16", half.run(AttentionPath::kFolded).to(torch::kDouble), half.exact(), 2e-2));
 }
 
 TEST(CrossAttentionPath, ATextPreparedWithoutGradientsIsDifferentiableInTheImage) {
@@ -214,8 +223,10 @@ TEST(CrossAttentionPath, NeedsAtMost16MiBBesideInputAndOutput) {
   for (const auto path : {AttentionPath::kExplicit, AttentionPath::kSdpa, AttentionPath::kBlocked,
                           AttentionPath::kFolded}) {
     const auto text = prepare_text(layer.weights, layer.text, std::nullopt, path);
-    cross_attention(layer.image.narrow(1, 0, 512), text);  // what threads and BLAS keep for themselves
-    if (!(std::ofstream("/proc/self/clear_refs") << "5")) GTEST_SKIP() << "the peak cannot be reset here";
+    cross_attention(layer.image.narrow(1, 0, 512),
+                    text);  // what threads and BLAS keep for themselves
+    if (!(std::ofstream("/proc/self/clear_refs") << "5"))
+      GTEST_SKIP() << "the peak cannot be reset here";
     const auto before = status_bytes("VmRSS");
     const auto output = cross_attention(layer.image, text);
     const auto beside = status_bytes("VmHWM") - before - int64_t(output.nbytes());

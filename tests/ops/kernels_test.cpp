@@ -1,5 +1,5 @@
-// The innermost loops, for every kind of processor that this one can stand for, against ATen in double
-// precision.
+// The innermost loops, for every kind of processor that this one can stand for, against ATen in
+// double precision.
 
 #include "ops/cpu/kernels.h"
 
@@ -41,8 +41,8 @@ class KernelsTest : public ::testing::TestWithParam<const Kernels*> {
 
   Packed pack(const at::Tensor& matrix) const {
     auto packed = empty(matrix.size(0), matrix.size(1));
-    kernels_.pack(matrix.size(0), matrix.size(1), {matrix.data_ptr<float>(), matrix.stride(0), matrix.stride(1)},
-                  packed.panels());
+    kernels_.pack(matrix.size(0), matrix.size(1),
+                  {matrix.data_ptr<float>(), matrix.stride(0), matrix.stride(1)}, packed.panels());
     return packed;
   }
 
@@ -61,7 +61,8 @@ TEST_P(KernelsTest, PacksAMatrixOrItsTransposeAndFillsWithZeros) {
       const auto filled = kernels_.panel * ((columns + kernels_.panel - 1) / kernels_.panel);
       const auto expected = torch::constant_pad_nd(matrix, {0, filled - columns});
       EXPECT_TRUE(pack(matrix).matrix().equal(expected)) << rows << " × " << columns;
-      EXPECT_TRUE(pack(matrix.t().contiguous().t()).matrix().equal(expected)) << rows << " × " << columns;
+      EXPECT_TRUE(pack(matrix.t().contiguous().t()).matrix().equal(expected))
+          << rows << " × " << columns;
       const auto wider = torch::randn({rows, columns + 3}).narrow(1, 2, columns);
       EXPECT_TRUE(pack(wider).matrix().narrow(1, 0, columns).equal(wider));
     }
@@ -69,8 +70,12 @@ TEST_P(KernelsTest, PacksAMatrixOrItsTransposeAndFillsWithZeros) {
 }
 
 TEST_P(KernelsTest, MultipliesWithEveryRemainder) {
-  for (const auto& [rows, columns, inner] :
-       {std::array<int64_t, 3>{1, 1, 1}, {8, 32, 16}, {9, 33, 1}, {77, 100, 320}, {250, 70, 617}, {3, 200, 0}}) {
+  for (const auto& [rows, columns, inner] : {std::array<int64_t, 3>{1, 1, 1},
+                                             {8, 32, 16},
+                                             {9, 33, 1},
+                                             {77, 100, 320},
+                                             {250, 70, 617},
+                                             {3, 200, 0}}) {
     const auto a = torch::randn({inner, rows}), b = torch::randn({inner, columns});
     const auto packed_a = pack(a), packed_b = pack(b);
     const auto exact = a.t().to(torch::kDouble).mm(b.to(torch::kDouble));
@@ -79,13 +84,17 @@ TEST_P(KernelsTest, MultipliesWithEveryRemainder) {
     const auto out = torch::full({rows + 1, columns + 2}, 7.0F);
     kernels_.multiply(rows, columns, inner, packed_a.panels(), packed_b.panels(),
                       {out.data_ptr<float>(), out.stride(0)});
-    EXPECT_LE((out.narrow(0, 0, rows).narrow(1, 0, columns) - exact).abs().max().item<double>(), 2e-6 * scale);
+    EXPECT_LE((out.narrow(0, 0, rows).narrow(1, 0, columns) - exact).abs().max().item<double>(),
+              2e-6 * scale);
     EXPECT_TRUE(out.narrow(1, columns, 2).eq(7).all().item<bool>());  // and nothing beside it
     EXPECT_TRUE(out.narrow(0, rows, 1).eq(7).all().item<bool>());
 
     const auto packed_out = empty(rows, columns);
-    kernels_.multiply_packed(rows, columns, inner, packed_a.panels(), packed_b.panels(), packed_out.panels());
-    EXPECT_TRUE(packed_out.matrix().narrow(1, 0, columns).equal(out.narrow(0, 0, rows).narrow(1, 0, columns)));
+    kernels_.multiply_packed(rows, columns, inner, packed_a.panels(), packed_b.panels(),
+                             packed_out.panels());
+    EXPECT_TRUE(packed_out.matrix()
+                    .narrow(1, 0, columns)
+                    .equal(out.narrow(0, 0, rows).narrow(1, 0, columns)));
   }
 }
 
@@ -93,7 +102,8 @@ TEST_P(KernelsTest, SoftmaxOverTextIsExactToAFewUnitsInTheLastPlace) {
   for (const int64_t count : {1, 63, 64, 200}) {
     const auto scores = torch::randn({3, 9, count}), bias = torch::randn({3, 9});
     const auto weights = softmax(scores, bias).to(torch::kDouble);
-    const auto exact = ((scores + bias.unsqueeze(-1)).to(torch::kDouble) * std::log(2.0)).softmax(1);
+    const auto exact =
+        ((scores + bias.unsqueeze(-1)).to(torch::kDouble) * std::log(2.0)).softmax(1);
     EXPECT_LE(((weights - exact).abs() / exact).max().item<double>(), 6e-7);
   }
 }
@@ -102,7 +112,8 @@ TEST_P(KernelsTest, SoftmaxOverTextOfLargeScores) {
   const auto scores = torch::randn({2, 9, 40}) * 1000, bias = torch::zeros({2, 9});
   const auto exact = (scores.to(torch::kDouble) * std::log(2.0)).softmax(1);
   EXPECT_LE((softmax(scores, bias) - exact).abs().max().item<double>(), 1e-6);
-  EXPECT_TRUE(softmax(torch::full({1, 4, 3}, 3e38F), torch::zeros({1, 4})).eq(0.25).all().item<bool>());
+  EXPECT_TRUE(
+      softmax(torch::full({1, 4, 3}, 3e38F), torch::zeros({1, 4})).eq(0.25).all().item<bool>());
 }
 
 TEST_P(KernelsTest, SoftmaxOverTextWhereNothingIsLeftIsZero) {
@@ -116,16 +127,24 @@ TEST_P(KernelsTest, SoftmaxOverTextWhereNothingIsLeftIsZero) {
 INSTANTIATE_TEST_SUITE_P(Cpu, KernelsTest, ::testing::ValuesIn(available_kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
 
-TEST(Linear, IsThatOfATen) {
+TEST(CpuLinear, IsThatOfATen) {
   torch::manual_seed(12);
-  for (const auto& [rows, in, out] : {std::array<int64_t, 3>{1, 1, 1}, {40, 256, 256}, {154, 768, 320}, {5, 33, 70}}) {
-    const auto x = torch::randn({1, rows, in}), weight = torch::randn({out, in}) / std::sqrt(double(in));
+  for (const auto& [rows, in, out] : {std::array<int64_t, 3>{1, 1, 1},
+                                      {40, 256, 256},
+                                      {154, 768, 320},
+                                      {5, 33, 70},
+                                      {1500, 40, 70}}) {
+    const auto x = torch::randn({1, rows, in}),
+               weight = torch::randn({out, in}) / std::sqrt(double(in));
     const auto bias = torch::randn({out});
-    const auto exact = torch::linear(x.to(torch::kDouble), weight.to(torch::kDouble), bias.to(torch::kDouble));
+    const auto exact =
+        torch::linear(x.to(torch::kDouble), weight.to(torch::kDouble), bias.to(torch::kDouble));
     EXPECT_TRUE(is_near("with bias", cpu::linear(x, weight, bias).to(torch::kDouble), exact, 1e-6));
-    EXPECT_TRUE(is_near("without", cpu::linear(x, weight, at::Tensor()).to(torch::kDouble), exact - bias, 1e-6));
+    EXPECT_TRUE(is_near("without", cpu::linear(x, weight, at::Tensor()).to(torch::kDouble),
+                        exact - bias, 1e-6));
   }
-  EXPECT_EQ(cpu::linear(torch::randn({0, 3}), torch::randn({4, 3}), at::Tensor()).sizes(), (std::vector<int64_t>{0, 4}));
+  EXPECT_EQ(cpu::linear(torch::randn({0, 3}), torch::randn({4, 3}), at::Tensor()).sizes(),
+            (std::vector<int64_t>{0, 4}));
 }
 
 }  // namespace

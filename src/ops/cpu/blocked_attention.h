@@ -6,8 +6,8 @@
 
 namespace xattn::cpu {
 
-/// Attention by blocks of image tokens, in parallel. The output has the layout of the input: token by
-/// token, or channel by channel where the image features are a transposed `[B, C, N]`.
+/// Attention by blocks of image tokens, in parallel. The output has the layout of the input: token
+/// by token, or channel by channel where the image features are a transposed `[B, C, N]`.
 at::Tensor blocked_attention(const at::Tensor& image_features, const PreparedBlocks& text);
 
 }  // namespace xattn::cpu

@@ -7,10 +7,10 @@ namespace xattn::cpu {
 
 // The innermost loops of attention, built for several kinds of processor.
 //
-// They work on packed matrices: columns lie in panels of `Kernels::panel`, one panel after the other, each
-// row by row, and the last one filled up. A matrix product takes both factors so, with the inner
-// dimension as their rows; then either factor can be the one whose columns lie side by side in a vector,
-// and the result can be packed for the next product.
+// They work on packed matrices: columns lie in panels of `Kernels::panel`, one panel after the
+// other, each row by row, and the last one filled up. A matrix product takes both factors so, with
+// the inner dimension as their rows; then either factor can be the one whose columns lie side by
+// side in a vector, and the result can be packed for the next product.
 
 /// A packed matrix, or some rows of one.
 struct Panels {
@@ -35,14 +35,15 @@ struct Kernels {
   /// out = aᵀ · b, with a `[inner, rows]` and b `[inner, columns]`; out has a column_step of 1.
   void (*multiply)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Matrix out);
   /// The same, with a packed result.
-  void (*multiply_packed)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Panels out);
+  void (*multiply_packed)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                          Panels out);
   /// Turns the scores of image tokens into attention weights, in place.
   ///
   /// `scores` are `[heads · text_tokens, image_tokens]` in units of log₂, to which `bias`
-  /// `[heads · text_tokens]` is added first: weight = 2^(score + bias) / Σ over a head's text tokens. Where
-  /// every score is -∞ the weights are zero.
-  void (*softmax_over_text)(int64_t heads, int64_t text_tokens, int64_t image_tokens, const float* bias,
-                            Panels scores);
+  /// `[heads · text_tokens]` is added first: weight = 2^(score + bias) / Σ over a head's text
+  /// tokens. Where every score is -∞ the weights are zero.
+  void (*softmax_over_text)(int64_t heads, int64_t text_tokens, int64_t image_tokens,
+                            const float* bias, Panels scores);
 };
 
 /// Those that run on this processor, fastest first.

@@ -28,7 +28,9 @@ at::Tensor score_bias(const PreparedText& text) {
   const auto batch = text.key.size(0), heads = text.key.size(1), tokens = text.key.size(2);
   auto bias = at::zeros({batch, heads, tokens}, text.key.options());
   if (weights.query_bias.defined()) {
-    bias = at::matmul(text.key, weights.query_bias.view({heads, -1, 1})).squeeze(-1).div_(weights.divisor);
+    bias = at::matmul(text.key, weights.query_bias.view({heads, -1, 1}))
+               .squeeze(-1)
+               .div_(weights.divisor);
   }
   if (text.mask) bias = at::add(bias, additive(*text.mask).squeeze(2));
   return bias.mul_(std::numbers::log2e).reshape({batch, heads * tokens});
@@ -59,8 +61,8 @@ at::Tensor pack_heads(const at::Tensor& heads, bool transposed) {
       transposed ? empty_packed(count, head_dim, tokens) : empty_packed(count, tokens, head_dim);
   for (int64_t i = 0; i < count; ++i) {
     const auto matrix = matrices.select(0, i);
-    kernels().pack(packed.size(2), transposed ? tokens : head_dim, matrix_of(transposed ? matrix.t() : matrix),
-                   packed_at(packed, i));
+    kernels().pack(packed.size(2), transposed ? tokens : head_dim,
+                   matrix_of(transposed ? matrix.t() : matrix), packed_at(packed, i));
   }
   return packed;
 }
@@ -73,8 +75,8 @@ void set_out_bias(const at::Tensor& packed, const at::Tensor& bias) {
   packed.select(2, packed.size(2) - 1).copy_(row.view({panels, panel}));
 }
 
-/// Calls `work(head, matrix)` for each head with a packed `[I/H, columns]`: the rows of one head out of a
-/// matrix `[I, columns]`.
+/// Calls `work(head, matrix)` for each head with a packed `[I/H, columns]`: the rows of one head
+/// out of a matrix `[I, columns]`.
 template <typename Work>
 void for_each_head(const at::Tensor& matrix, int64_t heads, const Work& work) {
   const auto head_dim = matrix.size(0) / heads, columns = matrix.size(1);
@@ -82,7 +84,8 @@ void for_each_head(const at::Tensor& matrix, int64_t heads, const Work& work) {
   at::parallel_for(0, heads, 1, [&](int64_t begin, int64_t end) {
     const auto packed = empty_packed(1, head_dim, columns);
     for (auto h = begin; h < end; ++h) {
-      kernels().pack(head_dim, columns, {from.data + h * head_dim * from.row_step, from.row_step, from.column_step},
+      kernels().pack(head_dim, columns,
+                     {from.data + h * head_dim * from.row_step, from.row_step, from.column_step},
                      packed_at(packed, 0));
       work(h, packed_at(packed, 0));
     }
@@ -99,7 +102,8 @@ void fold(const PreparedText& text, PreparedBlocks& blocks) {
   for_each_head(text.weights.query_weight.contiguous(), heads, [&](int64_t h, Panels weight) {
     for (int64_t b = 0; b < batch; ++b) {
       float* rows = query.data_ptr<float>() + (b * heads + h) * tokens * width;
-      kernels().multiply(tokens, width, head_dim, packed_at(key, b * heads + h), weight, {rows, width});
+      kernels().multiply(tokens, width, head_dim, packed_at(key, b * heads + h), weight,
+                         {rows, width});
     }
   });
   blocks.query = empty_packed(batch, width, blocks.inner);
@@ -109,8 +113,8 @@ void fold(const PreparedText& text, PreparedBlocks& blocks) {
   blocks.out = empty_packed(batch, blocks.inner + 1, out_width);
   for_each_head(text.weights.out_weight.contiguous().t(), heads, [&](int64_t h, Panels weight) {
     for (int64_t b = 0; b < batch; ++b) {
-      kernels().multiply_packed(tokens, out_width, head_dim, packed_at(value, b * heads + h), weight,
-                                from_row(packed_at(blocks.out, b), h * tokens));
+      kernels().multiply_packed(tokens, out_width, head_dim, packed_at(value, b * heads + h),
+                                weight, from_row(packed_at(blocks.out, b), h * tokens));
     }
   });
 }
@@ -136,7 +140,8 @@ PreparedBlocks prepare_blocks(const PreparedText& text) {
   blocks.image_width = weights.query_weight.size(1);
   blocks.out_width = weights.out_weight.size(0);
   blocks.is_folded = text.path == AttentionPath::kFolded;
-  blocks.inner = blocks.is_folded ? blocks.num_heads * blocks.text_tokens : weights.query_weight.size(0);
+  blocks.inner =
+      blocks.is_folded ? blocks.num_heads * blocks.text_tokens : weights.query_weight.size(0);
   blocks.score_bias = score_bias(text);
   blocks.is_folded ? fold(text, blocks) : pack_projections(text, blocks);
   set_out_bias(blocks.out, weights.out_bias);

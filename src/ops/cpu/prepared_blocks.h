@@ -16,12 +16,13 @@ struct PreparedBlocks {
   bool is_folded;
   /// What the query bias and the mask add to the scores, `[B, H·T]`, in units of log₂.
   at::Tensor score_bias;
-  /// `[C, inner]`: the query projection, in units of log₂; folded, one for each text, with its keys.
+  /// `[C, inner]`: the query projection, in units of log₂; folded, one for each text, with its
+  /// keys.
   at::Tensor query;
   /// `[I/H, T]` and `[T, I/H]`, for each text and head; not where folded.
   at::Tensor key, value;
-  /// `[inner + 1, O]`: the output projection; folded, one for each text, with its values. The last row is
-  /// the output bias, a value whose weight is always 1.
+  /// `[inner + 1, O]`: the output projection; folded, one for each text, with its values. The last
+  /// row is the output bias, a value whose weight is always 1.
   at::Tensor out;
 };
 

@@ -8,11 +8,12 @@
 
 namespace xattn::cpu {
 
-/// The kernels for vectors of `Lanes` floats, panels of `Vectors` vectors, and products computed by tiles of
-/// `Rows` rows and a panel's columns, which stay in registers.
+/// The kernels for vectors of `Lanes` floats, panels of `Vectors` vectors, and products computed by
+/// tiles of `Rows` rows and a panel's columns, which stay in registers.
 ///
-/// Each instance is compiled in a file of its own, with the flags of its processor. So nothing here calls an
-/// inline function of another header: the linker would keep one copy, perhaps of the wrong processor.
+/// Each instance is compiled in a file of its own, with the flags of its processor. So nothing here
+/// calls an inline function of another header: the linker would keep one copy, perhaps of the wrong
+/// processor.
 template <int Lanes, int Vectors, int Rows>
 struct VectorKernels {
   static constexpr int kPanel = Lanes * Vectors;
@@ -21,7 +22,8 @@ struct VectorKernels {
   using Floats [[gnu::vector_size(Lanes * sizeof(float))]] = float;
   using Ints [[gnu::vector_size(Lanes * sizeof(int32_t))]] = int32_t;
   // The same in memory, wherever it lies.
-  using FloatsInMemory [[gnu::vector_size(Lanes * sizeof(float)), gnu::aligned(4), gnu::may_alias]] = float;
+  using FloatsInMemory
+      [[gnu::vector_size(Lanes * sizeof(float)), gnu::aligned(4), gnu::may_alias]] = float;
 
   [[gnu::always_inline]] static Floats load(const float* data) {
     return *reinterpret_cast<const FloatsInMemory*>(data);
@@ -31,20 +33,24 @@ struct VectorKernels {
   }
   static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-  // --- packing --------------------------------------------------------------------------------------
+  // --- packing
+  // --------------------------------------------------------------------------------------
 
   template <int... I>
-  [[gnu::always_inline]] static Floats low_halves(Floats a, Floats b, std::integer_sequence<int, I...>) {
+  [[gnu::always_inline]] static Floats low_halves(Floats a, Floats b,
+                                                  std::integer_sequence<int, I...>) {
     return __builtin_shufflevector(a, b, (I / 2 + I % 2 * Lanes)...);
   }
   template <int... I>
-  [[gnu::always_inline]] static Floats high_halves(Floats a, Floats b, std::integer_sequence<int, I...>) {
+  [[gnu::always_inline]] static Floats high_halves(Floats a, Floats b,
+                                                   std::integer_sequence<int, I...>) {
     return __builtin_shufflevector(a, b, (Lanes / 2 + I / 2 + I % 2 * Lanes)...);
   }
 
-  /// A square of Lanes × Lanes: interleaving the first half of the rows with the second, as often as halving
-  /// reaches one, transposes it.
-  [[gnu::always_inline]] static void transpose(const float* in, int64_t in_step, float* out, int64_t out_step) {
+  /// A square of Lanes × Lanes: interleaving the first half of the rows with the second, as often
+  /// as halving reaches one, transposes it.
+  [[gnu::always_inline]] static void transpose(const float* in, int64_t in_step, float* out,
+                                               int64_t out_step) {
     constexpr auto kLanes = std::make_integer_sequence<int, Lanes>();
     Floats rows[Lanes], next[Lanes];
     for (int i = 0; i < Lanes; ++i) rows[i] = load(in + i * in_step);
@@ -58,8 +64,8 @@ struct VectorKernels {
     for (int i = 0; i < Lanes; ++i) store(out + i * out_step, rows[i]);
   }
 
-  static void pack_panel_transposed(int64_t rows, int64_t columns, const float* matrix, int64_t column_step,
-                                    float* out) {
+  static void pack_panel_transposed(int64_t rows, int64_t columns, const float* matrix,
+                                    int64_t column_step, float* out) {
     for (int64_t c = 0; c < columns; c += Lanes) {
       for (int64_t r = 0; r < rows; r += Lanes) {
         const float* in = matrix + r + c * column_step;
@@ -93,17 +99,20 @@ struct VectorKernels {
         }
       } else {
         for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t i = 0; i < width; ++i) packed.data[r * kPanel + i] = in[r * matrix.row_step + i];
+          for (int64_t i = 0; i < width; ++i)
+            packed.data[r * kPanel + i] = in[r * matrix.row_step + i];
         }
       }
     }
   }
 
-  // --- the product ----------------------------------------------------------------------------------
+  // --- the product
+  // ----------------------------------------------------------------------------------
 
   /// Rows × kPanel elements of the result; the last rows and columns are computed and not stored.
-  [[gnu::always_inline]] static void tile(int64_t rows, int64_t columns, int64_t inner, const float* a,
-                                          const float* b, float* out, int64_t row_step) {
+  [[gnu::always_inline]] static void tile(int64_t rows, int64_t columns, int64_t inner,
+                                          const float* a, const float* b, float* out,
+                                          int64_t row_step) {
     // Sums of parts round less than one long sum does.
     constexpr int64_t kPart = 128;
     Floats sums[Rows][Vectors] = {};
@@ -142,7 +151,8 @@ struct VectorKernels {
     bool packed;
   };
 
-  static void multiply_into(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Destination out) {
+  static void multiply_into(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                            Destination out) {
     const auto one = [&](int64_t r, int64_t c) {
       tile(least(Rows, rows - r), out.packed ? kPanel : least(kPanel, columns - c), inner,
            a.data + r / kPanel * a.step + r % kPanel, b.data + c / kPanel * b.step,
@@ -160,19 +170,22 @@ struct VectorKernels {
     }
   }
 
-  static void multiply(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Matrix out) {
+  static void multiply(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                       Matrix out) {
     multiply_into(rows, columns, inner, a, b, {out.data, out.row_step, kPanel, false});
   }
-  static void multiply_packed(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Panels out) {
+  static void multiply_packed(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                              Panels out) {
     multiply_into(rows, columns, inner, a, b, {out.data, kPanel, out.step, true});
   }
 
-  // --- softmax --------------------------------------------------------------------------------------
+  // --- softmax
+  // --------------------------------------------------------------------------------------
 
   /// 2^x for x ≤ 0, to 1 ulp or so; NaN stays NaN.
   [[gnu::always_inline]] static Floats exp2_of(Floats x) {
-    // x = n + f with n whole and |f| ≤ 1/2. Adding and taking away 1.5·2²³ rounds; what is left in the low
-    // bits of the sum is n.
+    // x = n + f with n whole and |f| ≤ 1/2. Adding and taking away 1.5·2²³ rounds; what is left in
+    // the low bits of the sum is n.
     constexpr float kRound = 12582912.0F;
     const Floats shifted = x + kRound;
     const Floats f = x - (shifted - kRound);
@@ -184,12 +197,13 @@ struct VectorKernels {
     p = p * f + 2.40226507e-1F;
     p = p * f + 6.93147181e-1F;
     p = p * f + 1.0F;
-    const Floats power_of_n = reinterpret_cast<Floats>((reinterpret_cast<Ints>(shifted) + 127) << 23);
+    const Floats power_of_n =
+        reinterpret_cast<Floats>((reinterpret_cast<Ints>(shifted) + 127) << 23);
     return x < -125.0F ? Floats{} : p * power_of_n;
   }
 
-  static void softmax_over_text(int64_t heads, int64_t text_tokens, int64_t image_tokens, const float* bias,
-                                Panels scores) {
+  static void softmax_over_text(int64_t heads, int64_t text_tokens, int64_t image_tokens,
+                                const float* bias, Panels scores) {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     for (int64_t i = 0; i < image_tokens; i += Lanes) {
       float* first = scores.data + i / kPanel * scores.step + i % kPanel;

@@ -1,0 +1,215 @@
+#include "folder_model.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "xattn/error.h"
+#include "xattn/models/autoencoder_kl.h"
+#include "xattn/models/clip_text_model.h"
+#include "xattn/models/unet_2d_condition_model.h"
+
+namespace xattn::apps {
+namespace {
+
+std::optional<at::Tensor> find(const StateDict& inputs, const std::string& name) {
+  const auto* found = inputs.find(name);
+  return found ? std::optional(*found) : std::nullopt;
+}
+
+std::vector<at::Tensor> find_list(const StateDict& inputs, const std::string& name) {
+  std::vector<at::Tensor> list;
+  while (const auto* found = inputs.find(fmt::format("{}.{}", name, list.size()))) list.push_back(*found);
+  return list;
+}
+
+/// One model is one of these: what its methods take and give.
+template <typename Text>
+std::vector<Method> methods_of_text_encoder(Text model) {
+  return {{"forward", {"input_ids"}, {"attention_mask", "position_ids"}, [model](const StateDict& inputs) mutable {
+             CLIPTextForwardOptions options;
+             options.position_ids = find(inputs, "position_ids");
+             const auto output = model->forward(inputs["input_ids"], find(inputs, "attention_mask"), options);
+             StateDict outputs;
+             if (output.text_embeds.defined()) outputs.insert("text_embeds", output.text_embeds);
+             outputs.insert("last_hidden_state", output.last_hidden_state);
+             outputs.insert("pooler_output", output.pooler_output);
+             return outputs;
+           }}};
+}
+
+std::vector<Method> methods_of(CLIPTextModel model) { return methods_of_text_encoder(std::move(model)); }
+std::vector<Method> methods_of(CLIPTextModelWithProjection model) { return methods_of_text_encoder(std::move(model)); }
+
+std::vector<Method> methods_of(AutoencoderKL model) {
+  const auto sample = [](const at::Tensor& tensor) {
+    StateDict outputs;
+    outputs.insert("sample", tensor);
+    return outputs;
+  };
+  const auto encode = [model](const StateDict& inputs) mutable {
+    const auto distribution = model->encode(inputs["x"]);
+    StateDict outputs;
+    outputs.insert("mean", distribution.mean);
+    outputs.insert("logvar", distribution.logvar);
+    return outputs;
+  };
+  return {{"forward", {"sample"}, {}, [=](const StateDict& inputs) mutable { return sample(model->forward(inputs["sample"])); }},
+          {"encode", {"x|sample"}, {}, encode},
+          {"decode", {"z|sample"}, {}, [=](const StateDict& inputs) mutable { return sample(model->decode(inputs["z"])); }}};
+}
+
+std::vector<Method> methods_of(UNet2DConditionModel model) {
+  const auto forward = [model](const StateDict& inputs) mutable {
+    UNet2DConditionArguments arguments;
+    arguments.class_labels = find(inputs, "class_labels");
+    arguments.timestep_cond = find(inputs, "timestep_cond");
+    arguments.attention_mask = find(inputs, "attention_mask");
+    arguments.encoder_attention_mask = find(inputs, "encoder_attention_mask");
+    arguments.text_embeds = find(inputs, "text_embeds");
+    arguments.time_ids = find(inputs, "time_ids");
+    arguments.down_block_additional_residuals = find_list(inputs, "down_block_additional_residuals");
+    arguments.mid_block_additional_residual = find(inputs, "mid_block_additional_residual");
+    arguments.down_intrablock_additional_residuals = find_list(inputs, "down_intrablock_additional_residuals");
+    StateDict outputs;
+    outputs.insert("sample", model->forward(inputs["sample"], inputs["timestep"],
+                                            inputs["encoder_hidden_states"], arguments));
+    return outputs;
+  };
+  return {{"forward",
+           {"sample", "timestep", "encoder_hidden_states"},
+           {"class_labels", "timestep_cond", "attention_mask", "encoder_attention_mask", "text_embeds", "time_ids",
+            "mid_block_additional_residual", "down_block_additional_residuals.#",
+            "down_intrablock_additional_residuals.#"},
+           forward}};
+}
+
+using Open = FolderModel (*)(const std::string& folder, const PretrainedOptions& options, bool with_weights);
+
+template <typename Holder>
+FolderModel open(const std::string& folder, const PretrainedOptions& options, bool with_weights) {
+  using Impl = typename Holder::ContainedType;
+  Holder model = nullptr;
+  if (with_weights) {
+    model = from_pretrained<Holder>(folder, options);
+  } else {
+    const detail::PretrainedFolder source(folder, Impl::kClassName, options);
+    model = detail::make_pretrained<Holder>(source);
+    source.check(*model, detail::map_key<Impl>);
+  }
+  return {Impl::kClassName, model.ptr(), methods_of(model),
+          [model](const std::string& to, const SavePretrainedOptions& save) { save_pretrained(model, to, save); },
+          detail::map_key<Impl>};
+}
+
+template <typename... Holders>
+std::map<std::string, Open> make_classes() {
+  return {{Holders::ContainedType::kClassName, &open<Holders>}...};
+}
+
+const std::map<std::string, Open>& classes() {
+  static const auto all = make_classes<AutoencoderKL, CLIPTextModel, CLIPTextModelWithProjection, UNet2DConditionModel>();
+  return all;
+}
+
+FolderModel open_any(const std::string& folder, const PretrainedOptions& options, bool with_weights) {
+  const auto named = pretrained_classes(folder);
+  for (const auto& name : named) {
+    if (const auto found = classes().find(name); found != classes().end()) {
+      return found->second(folder, options, with_weights);
+    }
+  }
+  std::vector<std::string> known;
+  for (const auto& [name, unused] : classes()) known.push_back(name);
+  throw ValueError(fmt::format("[model] {}: expected a config.json of the class {}, got {}", folder,
+                               fmt::join(known, ", "), named.empty() ? "none" : fmt::format("{}", fmt::join(named, ", "))));
+}
+
+/// Whether an input's name is an argument's, and then by which name the method asks for it.
+std::optional<std::string> argument_of(const std::string& argument, const std::string& name) {
+  const auto bar = argument.find('|');
+  if (bar != argument.npos) {
+    const bool is_it = name == argument.substr(0, bar) || name == argument.substr(bar + 1);
+    return is_it ? std::optional(argument.substr(0, bar)) : std::nullopt;
+  }
+  if (argument.ends_with(".#")) {
+    const auto stem = argument.substr(0, argument.size() - 1);
+    const bool is_it = name.size() > stem.size() && name.starts_with(stem) &&
+                       std::all_of(name.begin() + static_cast<std::ptrdiff_t>(stem.size()), name.end(),
+                                   [](unsigned char c) { return c >= '0' && c <= '9'; });
+    return is_it ? std::optional(name) : std::nullopt;
+  }
+  return name == argument ? std::optional(name) : std::nullopt;
+}
+
+}  // namespace
+
+FolderModel load_folder_model(const std::string& folder, const PretrainedOptions& options) {
+  return open_any(folder, options, true);
+}
+
+FolderModel check_folder_model(const std::string& folder, const PretrainedOptions& options) {
+  return open_any(folder, options, false);
+}
+
+const Method& method_of(const FolderModel& model, const std::string& name) {
+  if (name.empty()) return model.methods.front();
+  for (const auto& method : model.methods) {
+    if (method.name == name) return method;
+  }
+  std::vector<std::string> names;
+  for (const auto& method : model.methods) names.push_back(method.name);
+  throw ValueError(
+      fmt::format("[{}] --method: expected {}, got {}", model.class_name, fmt::join(names, ", "), name));
+}
+
+StateDict call_method(const FolderModel& model, const Method& method, const std::string& file,
+                      const StateDict& inputs) {
+  const auto weights = model.module->parameters();
+  const auto dtype = weights.empty() ? at::kFloat : weights.front().scalar_type();
+  const auto device = weights.empty() ? c10::Device(at::kCPU) : weights.front().device();
+  StateDict given;
+  bool right = true;
+  for (const auto& input : inputs) {
+    std::optional<std::string> name;
+    for (const auto* arguments : {&method.required, &method.optional}) {
+      for (const auto& argument : *arguments) {
+        if (!name) name = argument_of(argument, input.key());
+      }
+    }
+    right = right && name && !given.contains(*name);
+    if (!right) break;
+    const auto& tensor = input.value();
+    given.insert(*name, tensor.is_floating_point() ? tensor.to(device, dtype) : tensor.to(device));
+  }
+  for (const auto& argument : method.required) {
+    right = right && given.contains(argument.substr(0, argument.find('|')));
+  }
+  if (!right) {
+    auto names = inputs.keys();
+    if (names.size() > 12) {
+      names.resize(12);
+      names.push_back("…");
+    }
+    throw ValueError(fmt::format("[{}] {}: expected for {} the tensors {}{}{}, got {}", model.class_name, file,
+                                 method.name, fmt::join(method.required, ", "),
+                                 method.optional.empty() ? "" : " and at most ", fmt::join(method.optional, ", "),
+                                 names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  }
+  const c10::AutoGradMode no_grad(false);
+  return method.call(given);
+}
+
+std::string class_name_of(const torch::nn::Module& module) {
+  auto name = module.name();
+  if (const auto colon = name.rfind(':'); colon != name.npos) name.erase(0, colon + 1);
+  if (name.ends_with("Impl")) name.erase(name.size() - 4);
+  return name;
+}
+
+}  // namespace xattn::apps

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace xattn::apps {
+
+struct VerifyFolderOptions {
+  std::string folder, golden, variant, dtype, device = "cpu";
+  /// The model's name in the recording; found where it is not given.
+  std::optional<std::string> prefix;
+  /// Of max |Δ| / max |expected|; where not given, by the dtype.
+  std::optional<double> tolerance;
+  bool json = false, all = false;
+};
+
+/// Runs each submodule of a folder's model on the inputs that python/xattn_record.py recorded of the original,
+/// prints how far the outputs are, worst first, and names the first that diverges. Returns an exit code.
+int verify_folder(const VerifyFolderOptions& options);
+
+}  // namespace xattn::apps

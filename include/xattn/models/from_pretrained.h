@@ -1,0 +1,98 @@
+#pragma once
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "xattn/nn/initialization.h"
+
+namespace torch::nn {
+class Module;
+}
+
+namespace xattn {
+
+/// Options of `from_pretrained`; the names are Python's.
+struct PretrainedOptions {
+  /// To which the floating-point weights are converted; Python's `torch_dtype`.
+  at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
+  /// Which of several sets of weights: "fp16" reads diffusion_pytorch_model.fp16.safetensors.
+  std::string variant;
+  /// The folder of the model in that of its pipeline: "unet".
+  std::string subfolder;
+};
+
+/// The classes that the config.json of a model's folder names; Python's `_class_name` or `architectures`.
+///
+/// Throws: `FileError`.
+std::vector<std::string> pretrained_classes(const std::string& folder);
+
+namespace detail {
+
+/// A model's folder, whose config.json has been read.
+class PretrainedFolder {
+ public:
+  /// Which key of the module a file's key is; nothing where it is to be dropped.
+  using MapKey = std::function<std::optional<std::string>(const std::string&)>;
+
+  PretrainedFolder(const std::string& folder, const std::string& class_name, const PretrainedOptions& options);
+
+  const std::string& config() const { return config_; }
+  /// Checks that the files' tensors are the module's, without reading them.
+  void check(const torch::nn::Module& module, const MapKey& map_key) const;
+  void load(torch::nn::Module& module, const MapKey& map_key) const;
+
+ private:
+  std::string folder_, class_name_, config_;
+  bool is_diffusers_;
+  PretrainedOptions options_;
+
+  struct Plan;
+  Plan make_plan(const torch::nn::Module& module, const MapKey& map_key) const;
+};
+
+template <typename Impl>
+std::optional<std::string> map_key(const std::string& key) {
+  if constexpr (requires { Impl::map_key(key); }) {
+    return Impl::map_key(key);
+  } else {
+    return key;
+  }
+}
+
+/// The module of a folder's config, whose weights are yet to be loaded.
+template <typename Holder>
+Holder make_pretrained(const PretrainedFolder& folder) {
+  const auto config = Holder::ContainedType::Config::from_json(folder.config());
+  const SkipInitialization skip;
+  return Holder(config);
+}
+
+}  // namespace detail
+
+/// Loads a model from a folder that the Python original's `save_pretrained` wrote, ready for inference.
+///
+/// `from_pretrained<UNet2DConditionModel>("stable-diffusion/unet")` reads config.json and the weights:
+/// safetensors or .bin, in one file or sharded with an index. Tensors go from the files straight into the
+/// parameters, on torch's threads, and are converted as they pass: the weights are in memory once, but for a
+/// few MiB (.bin: and the largest of its tensors, a thread). Nothing in a file is executed.
+/// Throws: `FileError` for a folder or file that cannot be read, `ValueError` for a config of another class
+/// or with a value that is not implemented, `StateDictError`, which lists every key that is missing,
+/// unexpected or of another shape. Reference: diffusers 0.42.1, models/modeling_utils.py,
+/// `ModelMixin.from_pretrained`.
+template <typename Holder>
+Holder from_pretrained(const std::string& folder, const PretrainedOptions& options = {}) {
+  using Impl = typename Holder::ContainedType;
+  const detail::PretrainedFolder source(folder, Impl::kClassName, options);
+  auto module = detail::make_pretrained<Holder>(source);
+  source.load(*module, detail::map_key<Impl>);
+  module->eval();
+  return module;
+}
+
+}  // namespace xattn

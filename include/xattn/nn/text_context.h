@@ -1,0 +1,52 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "xattn/nn/attention.h"
+#include "xattn/ops/cross_attention.h"
+
+namespace xattn {
+
+/// The text that a model's cross attention layers read in one pass, as it is or prepared for each
+/// of them.
+///
+/// The caller of a pass makes one and hands it from block to block; modules keep nothing of it.
+/// Masks are `[B, L]`, 1 or true for tokens that take part, or `[B, 1, L]`, added to the scores. A
+/// mask of ones and zeros adds (1 − mask) · −10000, as Python's does.
+class TextContext {
+ public:
+  /// No text: layers that have no width of their own for it read the hidden states.
+  TextContext() = default;
+  /// `encoder_hidden_states` is `[B, T, S]`. `attention_mask` is that of self attention: L is the
+  /// number of image tokens.
+  explicit TextContext(at::Tensor encoder_hidden_states,
+                       const std::optional<at::Tensor>& encoder_attention_mask = std::nullopt,
+                       const std::optional<at::Tensor>& attention_mask = std::nullopt);
+  /// What each layer prepared, in the order in which they run; must live as long as this.
+  explicit TextContext(const std::vector<PreparedText>* prepared,
+                       const std::optional<at::Tensor>& attention_mask = std::nullopt);
+
+  /// Undefined where there is no text, or a prepared one.
+  const at::Tensor& encoder_hidden_states() const { return encoder_hidden_states_; }
+  /// `[B, 1, L]`, added to the scores.
+  const std::optional<at::Tensor>& encoder_attention_mask() const {
+    return encoder_attention_mask_;
+  }
+  const std::optional<at::Tensor>& attention_mask() const { return attention_mask_; }
+
+  /// The next cross attention: of its prepared text, or of this text with a mask.
+  at::Tensor attend(AttentionImpl& attention, const at::Tensor& hidden_states,
+                    const std::optional<at::Tensor>& mask);
+
+ private:
+  at::Tensor encoder_hidden_states_;
+  std::optional<at::Tensor> encoder_attention_mask_, attention_mask_;
+  const std::vector<PreparedText>* prepared_ = nullptr;
+  size_t next_ = 0;
+};
+
+}  // namespace xattn

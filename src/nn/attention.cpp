@@ -1,0 +1,157 @@
+#include "xattn/nn/attention.h"
+
+#include <torch/nn/modules/dropout.h>
+
+#include <cmath>
+#include <string>
+
+#include "check.h"
+
+namespace xattn {
+namespace {
+
+constexpr auto kPlace = "Attention";
+
+void check_positive(const char* name, int64_t value) {
+  if (value < 1) throw_value_error(kPlace, name, "1 or more", std::to_string(value));
+}
+
+}  // namespace
+
+AttentionImpl::AttentionImpl(const AttentionOptions& options_) : options(options_) {
+  reset();
+}
+
+void AttentionImpl::reset() {
+  const auto query_dim = options.query_dim(),
+             text_dim = options.cross_attention_dim().value_or(query_dim);
+  check_positive("query_dim", query_dim);
+  check_positive("cross_attention_dim", text_dim);
+  check_positive("heads", options.heads());
+  check_positive("dim_head", options.dim_head());
+  if (options.norm_num_groups()) {
+    const auto groups = *options.norm_num_groups();
+    if (groups < 1 || query_dim % groups != 0) {
+      throw_value_error(kPlace, "norm_num_groups",
+                        "a divisor of query_dim = " + std::to_string(query_dim),
+                        std::to_string(groups));
+    }
+    group_norm = register_module(
+        "group_norm",
+        torch::nn::GroupNorm(torch::nn::GroupNormOptions(groups, query_dim).eps(options.eps())));
+  }
+  const auto inner = options.heads() * options.dim_head();
+  const auto linear = [](int64_t in, int64_t out, bool bias) {
+    return Linear(torch::nn::LinearOptions(in, out).bias(bias));
+  };
+  to_q = register_module("to_q", linear(query_dim, inner, options.bias()));
+  to_k = register_module("to_k", linear(text_dim, inner, options.bias()));
+  to_v = register_module("to_v", linear(text_dim, inner, options.bias()));
+  to_out =
+      register_module("to_out", torch::nn::ModuleList(linear(inner, query_dim, options.out_bias()),
+                                                      torch::nn::Dropout(options.dropout())));
+}
+
+void AttentionImpl::pretty_print(std::ostream& stream) const {
+  stream << "xattn::Attention(query_dim=" << options.query_dim();
+  if (options.cross_attention_dim())
+    stream << ", cross_attention_dim=" << *options.cross_attention_dim();
+  stream << ", heads=" << options.heads() << ", dim_head=" << options.dim_head() << ")";
+}
+
+torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
+                                     const std::optional<torch::Tensor>& encoder_hidden_states,
+                                     const std::optional<torch::Tensor>& attention_mask) {
+  check_states(hidden_states);
+  const auto tokens = tokens_of(hidden_states);
+  const bool is_self = !encoder_hidden_states || !encoder_hidden_states->defined();
+  const auto& states = is_self ? tokens : *encoder_hidden_states;
+  if (is_self && to_k->options.in_features() != options.query_dim()) {
+    throw_value_error(kPlace, "encoder_hidden_states",
+                      "[B, T, " + std::to_string(to_k->options.in_features()) + "]", "none");
+  }
+  if (!is_self) {
+    check_input(kPlace, "encoder_hidden_states", states,
+                {tokens.size(0), "T", to_k->options.in_features()}, to_k->weight);
+  }
+  return finish(
+      cross_attention(tokens, prepare_for(states, attention_mask, options.path(), tokens.size(1))),
+      hidden_states);
+}
+
+PreparedText AttentionImpl::prepare(const torch::Tensor& encoder_hidden_states,
+                                    const std::optional<torch::Tensor>& attention_mask,
+                                    std::optional<AttentionPath> path) {
+  check_input(kPlace, "encoder_hidden_states", encoder_hidden_states,
+              {"B", "T", to_k->options.in_features()}, to_k->weight);
+  return prepare_for(encoder_hidden_states, attention_mask, path.value_or(options.path()),
+                     std::nullopt);
+}
+
+PreparedText AttentionImpl::prepare_for(const torch::Tensor& states,
+                                        const std::optional<torch::Tensor>& attention_mask,
+                                        AttentionPath path, std::optional<int64_t> image_tokens) {
+  std::optional<torch::Tensor> mask;
+  if (attention_mask && attention_mask->defined()) {
+    check_input(kPlace, "attention_mask", *attention_mask, {states.size(0), 1, states.size(1)},
+                to_q->weight);
+    mask = attention_mask->unsqueeze(1);
+  }
+  return prepare_text(weights(), states, mask, path, image_tokens);
+}
+
+torch::Tensor AttentionImpl::forward_prepared(const torch::Tensor& hidden_states,
+                                              const PreparedText& text) {
+  check_states(hidden_states);
+  if (!text.weights.key_weight.is_same(to_k->weight)) {
+    throw_value_error(kPlace, "text (prepared)", "one that this layer prepared", "another's");
+  }
+  check_input(kPlace, "text (prepared)", text.key,
+              {hidden_states.size(0), options.heads(), "T", options.dim_head()}, to_q->weight);
+  return finish(cross_attention(tokens_of(hidden_states), text), hidden_states);
+}
+
+CrossAttentionWeights AttentionImpl::weights() const {
+  CrossAttentionWeights weights;
+  weights.query_weight = to_q->weight;
+  weights.query_bias = to_q->bias;
+  weights.key_weight = to_k->weight;
+  weights.key_bias = to_k->bias;
+  weights.value_weight = to_v->weight;
+  weights.value_bias = to_v->bias;
+  // Typed members beside the list would be left behind by clone(), which replaces its modules.
+  const auto& out = to_out->at<LinearImpl>(0);
+  weights.out_weight = out.weight;
+  weights.out_bias = out.bias;
+  weights.num_heads = options.heads();
+  weights.divisor = std::sqrt(static_cast<double>(options.dim_head()));
+  return weights;
+}
+
+void AttentionImpl::check_states(const torch::Tensor& hidden_states) const {
+  if (hidden_states.defined() && hidden_states.dim() == 4) {
+    check_input(kPlace, "hidden_states", hidden_states, {"B", options.query_dim(), "H", "W"},
+                to_q->weight);
+  } else {
+    check_input(kPlace, "hidden_states", hidden_states, {"B", "N", options.query_dim()},
+                to_q->weight);
+  }
+}
+
+torch::Tensor AttentionImpl::tokens_of(const torch::Tensor& hidden_states) {
+  const bool is_image = hidden_states.dim() == 4;
+  if (!group_norm) return is_image ? hidden_states.flatten(2).transpose(1, 2) : hidden_states;
+  return group_norm(is_image ? hidden_states.flatten(2) : hidden_states.transpose(1, 2))
+      .transpose(1, 2);
+}
+
+torch::Tensor AttentionImpl::finish(const torch::Tensor& attended,
+                                    const torch::Tensor& hidden_states) {
+  auto output = to_out->at<torch::nn::DropoutImpl>(1).forward(attended);
+  if (hidden_states.dim() == 4) output = output.transpose(1, 2).reshape(hidden_states.sizes());
+  if (options.residual_connection()) output = output + hidden_states;
+  if (options.rescale_output_factor() != 1) output = output / options.rescale_output_factor();
+  return output;
+}
+
+}  // namespace xattn

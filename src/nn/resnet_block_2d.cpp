@@ -1,0 +1,89 @@
+#include "xattn/nn/resnet_block_2d.h"
+
+#include "check.h"
+
+namespace xattn {
+namespace {
+
+constexpr auto kPlace = "ResnetBlock2D";
+
+torch::nn::GroupNorm group_norm(const char* name, int64_t groups, int64_t channels, double eps) {
+  if (groups < 1 || channels % groups != 0) {
+    throw_value_error(kPlace, name, "a divisor of the channels, " + std::to_string(channels),
+                      std::to_string(groups));
+  }
+  return torch::nn::GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(eps));
+}
+
+}  // namespace
+
+ResnetBlock2DImpl::ResnetBlock2DImpl(const ResnetBlock2DOptions& options_) : options(options_) {
+  reset();
+}
+
+void ResnetBlock2DImpl::reset() {
+  const auto in = options.in_channels(), middle = options.out_channels().value_or(in);
+  const auto out = options.conv_2d_out_channels().value_or(middle);
+  if (in < 1) throw_value_error(kPlace, "in_channels", "1 or more", std::to_string(in));
+  if (middle < 1) throw_value_error(kPlace, "out_channels", "1 or more", std::to_string(middle));
+  const auto& norm = options.time_embedding_norm();
+  if (norm != "default" && norm != "scale_shift") {
+    throw_value_error(kPlace, "time_embedding_norm", "default or scale_shift", norm);
+  }
+  nonlinearity_ = get_activation(options.non_linearity(), kPlace, "non_linearity");
+
+  norm1 = register_module("norm1", group_norm("groups", options.groups(), in, options.eps()));
+  conv1 = register_module("conv1", Conv2d(Conv2dOptions(in, middle, 3).padding(1)));
+  if (options.temb_channels()) {
+    time_emb_proj = register_module(
+        "time_emb_proj",
+        Linear(*options.temb_channels(), norm == "scale_shift" ? 2 * middle : middle));
+  }
+  const auto groups_out = options.groups_out().value_or(options.groups());
+  norm2 = register_module("norm2", group_norm("groups_out", groups_out, middle, options.eps()));
+  dropout = register_module("dropout", torch::nn::Dropout(options.dropout()));
+  conv2 = register_module("conv2", Conv2d(Conv2dOptions(middle, out, 3).padding(1)));
+  if (options.use_in_shortcut().value_or(in != out)) {
+    conv_shortcut = register_module(
+        "conv_shortcut", Conv2d(Conv2dOptions(in, out, 1).bias(options.conv_shortcut_bias())));
+  }
+}
+
+void ResnetBlock2DImpl::pretty_print(std::ostream& stream) const {
+  stream << "xattn::ResnetBlock2D(in_channels=" << options.in_channels()
+         << ", out_channels=" << options.out_channels().value_or(options.in_channels()) << ")";
+}
+
+torch::Tensor ResnetBlock2DImpl::forward(const torch::Tensor& input_tensor,
+                                         const std::optional<torch::Tensor>& temb) {
+  check_input(kPlace, "input_tensor", input_tensor, {"B", options.in_channels(), "H", "W"},
+              conv1->weight);
+  const bool scale_shift = options.time_embedding_norm() == "scale_shift";
+  torch::Tensor time;
+  if (time_emb_proj) {
+    if (!temb) throw_value_error(kPlace, "temb", "a tensor, as temb_channels is given", "none");
+    check_input(kPlace, "temb", *temb, {input_tensor.size(0), *options.temb_channels()},
+                conv1->weight);
+    time = time_emb_proj(options.skip_time_act() ? *temb : nonlinearity_(*temb))
+               .unsqueeze(-1)
+               .unsqueeze(-1);
+  } else if (scale_shift) {
+    throw_value_error(kPlace, "temb_channels", "a number with time_embedding_norm scale_shift",
+                      "none");
+  }
+
+  auto hidden_states = conv1(nonlinearity_(norm1(input_tensor)));
+  if (scale_shift) {
+    const auto halves = time.chunk(2, 1);
+    hidden_states = norm2(hidden_states) * (1 + halves[0]) + halves[1];
+  } else {
+    if (time.defined()) hidden_states = hidden_states + time;
+    hidden_states = norm2(hidden_states);
+  }
+  hidden_states = conv2(dropout(nonlinearity_(hidden_states)));
+  const auto shortcut = conv_shortcut ? conv_shortcut(input_tensor) : input_tensor;
+  const auto output = shortcut + hidden_states;
+  return options.output_scale_factor() == 1 ? output : output / options.output_scale_factor();
+}
+
+}  // namespace xattn

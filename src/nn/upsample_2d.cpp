@@ -1,0 +1,41 @@
+#include "xattn/nn/upsample_2d.h"
+
+#include <ATen/ops/upsample_nearest2d.h>
+
+#include "check.h"
+
+namespace xattn {
+namespace {
+
+constexpr auto kPlace = "Upsample2D";
+
+}  // namespace
+
+Upsample2DImpl::Upsample2DImpl(const Upsample2DOptions& options_) : options(options_) {
+  reset();
+}
+
+void Upsample2DImpl::reset() {
+  const auto channels = options.channels();
+  if (channels < 1) throw_value_error(kPlace, "channels", "1 or more", std::to_string(channels));
+  if (!options.use_conv()) return;
+  conv = register_module(
+      options.name() == "conv" ? "conv" : "Conv2d_0",
+      Conv2d(Conv2dOptions(channels, options.out_channels().value_or(channels), 3).padding(1)));
+}
+
+void Upsample2DImpl::pretty_print(std::ostream& stream) const {
+  stream << "xattn::Upsample2D(channels=" << options.channels()
+         << ", use_conv=" << (options.use_conv() ? "true" : "false") << ")";
+}
+
+torch::Tensor Upsample2DImpl::forward(const torch::Tensor& hidden_states,
+                                      const std::optional<std::array<int64_t, 2>>& output_size) {
+  check_shape(kPlace, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
+  const auto size =
+      output_size.value_or(std::array{2 * hidden_states.size(2), 2 * hidden_states.size(3)});
+  const auto enlarged = at::upsample_nearest2d(hidden_states, size);
+  return conv ? conv(enlarged) : enlarged;
+}
+
+}  // namespace xattn
