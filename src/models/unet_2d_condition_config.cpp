@@ -188,7 +188,10 @@ UNet2DConditionConfig UNet2DConditionConfig::from_json(const std::string& text) 
   reader.read("addition_embed_type", config.addition_embed_type);
   reader.read("addition_time_embed_dim", config.addition_time_embed_dim);
   reader.read("num_class_embeds", config.num_class_embeds);
-  reader.read("upcast_attention", config.upcast_attention);
+  // Null in Stable Diffusion XL's.
+  std::optional<bool> upcast_attention;
+  reader.read("upcast_attention", upcast_attention);
+  config.upcast_attention = upcast_attention.value_or(false);
   reader.read("resnet_time_scale_shift", config.resnet_time_scale_shift);
   reader.read("time_embedding_dim", config.time_embedding_dim);
   reader.read("time_embedding_act_fn", config.time_embedding_act_fn);

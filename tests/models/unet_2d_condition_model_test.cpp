@@ -12,6 +12,7 @@
 #include "models/unet_blocks.h"
 #include "support/errors.h"
 #include "xattn/io/state_dict.h"
+#include "xattn/nn/initialization.h"
 
 namespace xattn::testing {
 namespace {
@@ -213,6 +214,83 @@ TEST_F(UNet2DCondition, Prints) {
   EXPECT_NE(stream.str().find(
                 "xattn::Attention(query_dim=8, cross_attention_dim=6, heads=2, dim_head=4)"),
             std::string::npos);
+}
+
+nlohmann::json published_config(int64_t sample_size) {
+  return {{"_class_name", "UNet2DConditionModel"},
+          {"_diffusers_version", "0.6.0"},
+          {"act_fn", "silu"},
+          {"attention_head_dim", 8},
+          {"block_out_channels", {320, 640, 1280, 1280}},
+          {"center_input_sample", false},
+          {"cross_attention_dim", 768},
+          {"down_block_types",
+           {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"}},
+          {"downsample_padding", 1},
+          {"flip_sin_to_cos", true},
+          {"freq_shift", 0},
+          {"in_channels", 4},
+          {"layers_per_block", 2},
+          {"mid_block_scale_factor", 1},
+          {"norm_eps", 1e-5},
+          {"norm_num_groups", 32},
+          {"out_channels", 4},
+          {"sample_size", sample_size},
+          {"up_block_types",
+           {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"}}};
+}
+
+/// The parameters of a published model, whose weights are never touched.
+int64_t count_parameters(const nlohmann::json& config) {
+  const SkipInitialization skip;
+  const UNet2DConditionModel unet(UNet2DConditionConfig::from_json(config.dump()));
+  int64_t count = 0;
+  for (const auto& parameter : unet->parameters()) count += parameter.numel();
+  return count;
+}
+
+TEST(UNet2DConditionPublished, HasAsManyParameters) {
+  auto config = published_config(64);
+  EXPECT_EQ(count_parameters(config), 859520964) << "Stable Diffusion 1.5";
+  config["in_channels"] = 9;
+  EXPECT_EQ(count_parameters(config), 859535364) << "Stable Diffusion 1.5, inpainting";
+  config = published_config(96);
+  config.update({{"attention_head_dim", {5, 10, 20, 20}},
+                 {"cross_attention_dim", 1024},
+                 {"dual_cross_attention", false},
+                 {"num_class_embeds", nullptr},
+                 {"only_cross_attention", false},
+                 {"upcast_attention", true},
+                 {"use_linear_projection", true}});
+  EXPECT_EQ(count_parameters(config), 865910724) << "Stable Diffusion 2.1";
+  config = published_config(128);
+  config.update(
+      {{"addition_embed_type", "text_time"},
+       {"addition_embed_type_num_heads", 64},
+       {"addition_time_embed_dim", 256},
+       {"attention_head_dim", {5, 10, 20}},
+       {"block_out_channels", {320, 640, 1280}},
+       {"class_embed_type", nullptr},
+       {"class_embeddings_concat", false},
+       {"conv_in_kernel", 3},
+       {"cross_attention_dim", 2048},
+       {"cross_attention_norm", nullptr},
+       {"down_block_types", {"DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"}},
+       {"encoder_hid_dim", nullptr},
+       {"mid_block_only_cross_attention", nullptr},
+       {"mid_block_type", "UNetMidBlock2DCrossAttn"},
+       {"num_attention_heads", nullptr},
+       {"projection_class_embeddings_input_dim", 2816},
+       {"resnet_out_scale_factor", 1.0},
+       {"resnet_skip_time_act", false},
+       {"resnet_time_scale_shift", "default"},
+       {"time_cond_proj_dim", nullptr},
+       {"time_embedding_type", "positional"},
+       {"transformer_layers_per_block", {1, 2, 10}},
+       {"up_block_types", {"CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"}},
+       {"upcast_attention", nullptr},
+       {"use_linear_projection", true}});
+  EXPECT_EQ(count_parameters(config), 2567463684) << "Stable Diffusion XL";
 }
 
 TEST(UNetBlocks, RefuseOptionsThatCannotBe) {

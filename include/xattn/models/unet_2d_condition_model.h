@@ -46,11 +46,10 @@ struct UNet2DConditionArguments {
 /// What `UNet2DConditionModel::prepare` makes of a text, for any number of passes.
 ///
 /// It holds every cross attention layer's keys and values and, where the processor's kernels are
-/// used, the layer's query and output projections packed for them, which short texts are folded
-/// into. For a text of 77 tokens these take about 60 MiB of Stable Diffusion 1.5 (2 % of its
-/// weights, and as much for each further text of a batch) and 830 MiB of XL (8 %, whatever the
-/// batch); with `AttentionPath::kSdpa`, which has keys and values only, 8 MiB and 50 MiB for each
-/// text.
+/// used, the layer's query and output projections packed for them, with short texts folded into
+/// these. For a text of 77 tokens that is 65 MiB of Stable Diffusion 1.5 (2 % of its weights; 55
+/// MiB more for each further text of a batch) and 0.9 GiB of XL (9 %; 90 MiB more); with
+/// `AttentionPath::kSdpa`, which has keys and values only, 8 MiB and 50 MiB for each text.
 struct PreparedTexts {
   /// In the order in which the layers run: the way down, the middle, the way up.
   std::vector<PreparedText> layers;
