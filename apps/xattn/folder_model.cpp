@@ -31,7 +31,10 @@ std::vector<at::Tensor> find_list(const StateDict& inputs, const std::string& na
 /// One model is one of these: what its methods take and give.
 template <typename Text>
 std::vector<Method> methods_of_text_encoder(Text model) {
-  return {{"forward", {"input_ids"}, {"attention_mask", "position_ids"}, [model](const StateDict& inputs) mutable {
+  return {{"forward",
+           {"input_ids"},
+           {"attention_mask", "position_ids"},
+           [model](const StateDict& inputs) mutable {
              CLIPTextForwardOptions options;
              options.position_ids = find(inputs, "position_ids");
              const auto output = model->forward(inputs["input_ids"], find(inputs, "attention_mask"), options);
@@ -43,8 +46,12 @@ std::vector<Method> methods_of_text_encoder(Text model) {
            }}};
 }
 
-std::vector<Method> methods_of(CLIPTextModel model) { return methods_of_text_encoder(std::move(model)); }
-std::vector<Method> methods_of(CLIPTextModelWithProjection model) { return methods_of_text_encoder(std::move(model)); }
+std::vector<Method> methods_of(CLIPTextModel model) {
+  return methods_of_text_encoder(std::move(model));
+}
+std::vector<Method> methods_of(CLIPTextModelWithProjection model) {
+  return methods_of_text_encoder(std::move(model));
+}
 
 std::vector<Method> methods_of(AutoencoderKL model) {
   const auto sample = [](const at::Tensor& tensor) {
@@ -59,9 +66,14 @@ std::vector<Method> methods_of(AutoencoderKL model) {
     outputs.insert("logvar", distribution.logvar);
     return outputs;
   };
-  return {{"forward", {"sample"}, {}, [=](const StateDict& inputs) mutable { return sample(model->forward(inputs["sample"])); }},
+  return {{"forward",
+           {"sample"},
+           {},
+           [=](const StateDict& inputs) mutable { return sample(model->forward(inputs["sample"])); }},
           {"encode", {"x|sample"}, {}, encode},
-          {"decode", {"z|sample"}, {}, [=](const StateDict& inputs) mutable { return sample(model->decode(inputs["z"])); }}};
+          {"decode", {"z|sample"}, {}, [=](const StateDict& inputs) mutable {
+             return sample(model->decode(inputs["z"]));
+           }}};
 }
 
 std::vector<Method> methods_of(UNet2DConditionModel model) {
@@ -75,7 +87,8 @@ std::vector<Method> methods_of(UNet2DConditionModel model) {
     arguments.time_ids = find(inputs, "time_ids");
     arguments.down_block_additional_residuals = find_list(inputs, "down_block_additional_residuals");
     arguments.mid_block_additional_residual = find(inputs, "mid_block_additional_residual");
-    arguments.down_intrablock_additional_residuals = find_list(inputs, "down_intrablock_additional_residuals");
+    arguments.down_intrablock_additional_residuals =
+        find_list(inputs, "down_intrablock_additional_residuals");
     StateDict outputs;
     outputs.insert("sample", model->forward(inputs["sample"], inputs["timestep"],
                                             inputs["encoder_hidden_states"], arguments));
@@ -83,8 +96,8 @@ std::vector<Method> methods_of(UNet2DConditionModel model) {
   };
   return {{"forward",
            {"sample", "timestep", "encoder_hidden_states"},
-           {"class_labels", "timestep_cond", "attention_mask", "encoder_attention_mask", "text_embeds", "time_ids",
-            "mid_block_additional_residual", "down_block_additional_residuals.#",
+           {"class_labels", "timestep_cond", "attention_mask", "encoder_attention_mask", "text_embeds",
+            "time_ids", "mid_block_additional_residual", "down_block_additional_residuals.#",
             "down_intrablock_additional_residuals.#"},
            forward}};
 }
@@ -102,9 +115,10 @@ FolderModel open(const std::string& folder, const PretrainedOptions& options, bo
     model = detail::make_pretrained<Holder>(source);
     source.check(*model, detail::map_key<Impl>);
   }
-  return {Impl::kClassName, model.ptr(), methods_of(model),
-          [model](const std::string& to, const SavePretrainedOptions& save) { save_pretrained(model, to, save); },
-          detail::map_key<Impl>};
+  return {
+      Impl::kClassName, model.ptr(), methods_of(model),
+      [model](const std::string& to, const SavePretrainedOptions& save) { save_pretrained(model, to, save); },
+      detail::map_key<Impl>};
 }
 
 template <typename... Holders>
@@ -113,7 +127,8 @@ std::map<std::string, Open> make_classes() {
 }
 
 const std::map<std::string, Open>& classes() {
-  static const auto all = make_classes<AutoencoderKL, CLIPTextModel, CLIPTextModelWithProjection, UNet2DConditionModel>();
+  static const auto all =
+      make_classes<AutoencoderKL, CLIPTextModel, CLIPTextModelWithProjection, UNet2DConditionModel>();
   return all;
 }
 
@@ -127,7 +142,8 @@ FolderModel open_any(const std::string& folder, const PretrainedOptions& options
   std::vector<std::string> known;
   for (const auto& [name, unused] : classes()) known.push_back(name);
   throw ValueError(fmt::format("[model] {}: expected a config.json of the class {}, got {}", folder,
-                               fmt::join(known, ", "), named.empty() ? "none" : fmt::format("{}", fmt::join(named, ", "))));
+                               fmt::join(known, ", "),
+                               named.empty() ? "none" : fmt::format("{}", fmt::join(named, ", "))));
 }
 
 /// Whether an input's name is an argument's, and then by which name the method asks for it.
@@ -196,9 +212,10 @@ StateDict call_method(const FolderModel& model, const Method& method, const std:
       names.resize(12);
       names.push_back("…");
     }
-    throw ValueError(fmt::format("[{}] {}: expected for {} the tensors {}{}{}, got {}", model.class_name, file,
-                                 method.name, fmt::join(method.required, ", "),
-                                 method.optional.empty() ? "" : " and at most ", fmt::join(method.optional, ", "),
+    throw ValueError(fmt::format("[{}] {}: expected for {} the tensors {}{}{}, got {}", model.class_name,
+                                 file, method.name, fmt::join(method.required, ", "),
+                                 method.optional.empty() ? "" : " and at most ",
+                                 fmt::join(method.optional, ", "),
                                  names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
   }
   const c10::AutoGradMode no_grad(false);

@@ -25,7 +25,8 @@ int64_t count_parameters(const torch::nn::Module& module) {
   std::set<const void*> seen;
   int64_t count = 0;
   for (const auto& parameter : module.parameters()) {
-    if (parameter.defined() && seen.insert(parameter.unsafeGetTensorImpl()).second) count += parameter.numel();
+    if (parameter.defined() && seen.insert(parameter.unsafeGetTensorImpl()).second)
+      count += parameter.numel();
   }
   return count;
 }
@@ -75,7 +76,8 @@ void inspect_folder(const std::string& folder, const std::string& variant, bool 
   }
   std::vector<Node> nodes;
   collect(*model.module, 1, nodes);
-  fmt::print("{}: {}, {} parameters\n", folder, model.class_name, with_commas(count_parameters(*model.module)));
+  fmt::print("{}: {}, {} parameters\n", folder, model.class_name,
+             with_commas(count_parameters(*model.module)));
   for (const auto& [name, module, depth] : nodes) {
     const auto left = fmt::format("{:{}}{}: {}", "", 2 * depth, name, description(*module));
     fmt::print("{:<88} {:>13}\n", left, with_commas(count_parameters(*module)));

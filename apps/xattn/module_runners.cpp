@@ -57,12 +57,14 @@ Runner runner(Run run) {
 /// Modules that map one tensor to another.
 template <typename... Impls>
 std::vector<Runner> plain() {
-  return {runner<Impls>([](Impls& module, const Arguments& in) -> Outputs { return {module.forward(in.only())}; })...};
+  return {runner<Impls>(
+      [](Impls& module, const Arguments& in) -> Outputs { return {module.forward(in.only())}; })...};
 }
 
 TextContext text_of(const Arguments& in) {
   const auto text = in.find("encoder_hidden_states");
-  return TextContext(text ? *text : at::Tensor(), in.find("encoder_attention_mask"), in.find("attention_mask"));
+  return TextContext(text ? *text : at::Tensor(), in.find("encoder_attention_mask"),
+                     in.find("attention_mask"));
 }
 
 Outputs with_states(DownBlockOutput output) {
@@ -90,10 +92,12 @@ std::optional<at::Tensor> clip_mask(const Arguments& in) {
 }
 
 std::vector<Runner> make_runners() {
-  auto all = plain<LinearImpl, Conv2dImpl, torch::nn::LayerNormImpl, torch::nn::GroupNormImpl, torch::nn::EmbeddingImpl,
-                   torch::nn::DropoutImpl, GELUImpl, GEGLUImpl, FeedForwardImpl, TimestepsImpl, Downsample2DImpl,
-                   CLIPMLPImpl>();
-  const auto add = [&]<typename Impl>(Outputs (*run)(Impl&, const Arguments&)) { all.push_back(runner<Impl>(run)); };
+  auto all = plain<LinearImpl, Conv2dImpl, torch::nn::LayerNormImpl, torch::nn::GroupNormImpl,
+                   torch::nn::EmbeddingImpl, torch::nn::DropoutImpl, GELUImpl, GEGLUImpl, FeedForwardImpl,
+                   TimestepsImpl, Downsample2DImpl, CLIPMLPImpl>();
+  const auto add = [&]<typename Impl>(Outputs (*run)(Impl&, const Arguments&)) {
+    all.push_back(runner<Impl>(run));
+  };
   add(+[](Upsample2DImpl& m, const Arguments& in) -> Outputs {
     return {m.forward(in.get("hidden_states"), size_of(in, "output_size"))};
   });
@@ -120,7 +124,8 @@ std::vector<Runner> make_runners() {
   add(+[](CrossAttnDownBlock2DImpl& m, const Arguments& in) -> Outputs {
     auto text = text_of(in);
     const auto residuals = in.find("additional_residuals");
-    return with_states(m.forward(in.get("hidden_states"), in.get("temb"), text, residuals ? *residuals : at::Tensor()));
+    return with_states(
+        m.forward(in.get("hidden_states"), in.get("temb"), text, residuals ? *residuals : at::Tensor()));
   });
   add(+[](UNetMidBlock2DCrossAttnImpl& m, const Arguments& in) -> Outputs {
     auto text = text_of(in);

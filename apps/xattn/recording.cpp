@@ -30,12 +30,15 @@ RecordedCall parse(const std::string& text) {
 
 Recording::Recording(const std::string& path) : path_(path), file_(io::WeightsFile::open(kPlace, path)) {
   const auto& contents = file_->contents();
-  const auto fail = [&](const std::string& what) { throw FileError(fmt::format("[{}] {}: {}", kPlace, path, what)); };
+  const auto fail = [&](const std::string& what) {
+    throw FileError(fmt::format("[{}] {}: {}", kPlace, path, what));
+  };
   std::map<std::string, const std::string*> texts;
   for (const auto& [name, value] : contents.attributes) {
     if (const auto* text = std::get_if<std::string>(&value)) texts[name] = text;
   }
-  if (texts.count("xattn_record") == 0) fail("expected a recording of python/xattn_record.py, got other tensors");
+  if (texts.count("xattn_record") == 0)
+    fail("expected a recording of python/xattn_record.py, got other tensors");
   for (size_t i = 0; i < contents.tensors.size(); ++i) index_[contents.tensors[i].name] = i;
   for (const auto& [name, text] : texts) {
     if (!name.starts_with("call.")) continue;
@@ -45,7 +48,8 @@ Recording::Recording(const std::string& path) : path_(path), file_(io::WeightsFi
       fail(fmt::format("{}: expected a call as xattn_record.py writes it", name));
     }
     const auto check = [&](const std::string& tensor) {
-      if (index_.count(tensor) == 0) fail(fmt::format("{}: names the tensor {}, which is not there", name, tensor));
+      if (index_.count(tensor) == 0)
+        fail(fmt::format("{}: names the tensor {}, which is not there", name, tensor));
     };
     for (const auto& [argument, tensor] : calls_.back().inputs) check(tensor);
     for (const auto& [field, tensor] : calls_.back().outputs) check(tensor);
@@ -58,7 +62,8 @@ Recording::~Recording() = default;
 at::Tensor Recording::tensor(const std::string& name) const {
   const auto& record = file_->contents().tensors[index_.at(name)];
   const auto dtype = io::to_scalar_type(record.dtype);
-  if (!dtype) throw FileError(fmt::format("[{}] {}: {}: a dtype that needs a newer LibTorch", kPlace, path_, name));
+  if (!dtype)
+    throw FileError(fmt::format("[{}] {}: {}: a dtype that needs a newer LibTorch", kPlace, path_, name));
   auto tensor = at::empty(record.shape, *dtype);
   if (tensor.nbytes() > 0) file_->read_storage(record.storage, tensor.mutable_data_ptr());
   return tensor;

@@ -1,5 +1,5 @@
-// xattn verify DIR --golden FILE: every submodule on recorded inputs. A module that ends its call before another
-// is listed before it, so the first that diverges has no part that does.
+// xattn verify DIR --golden FILE: every submodule on recorded inputs. A module that ends its call before
+// another is listed before it, so the first that diverges has no part that does.
 #include "verify_folder.h"
 
 #include <ATen/ops/scalar_tensor.h>
@@ -126,8 +126,8 @@ std::vector<at::Tensor> in_order(const StateDict& outputs, const RecordedCall& c
 
 class Verification {
  public:
-  Verification(const FolderModel& model, const Recording& recording, const Modules& modules, c10::Device device,
-               Report& report)
+  Verification(const FolderModel& model, const Recording& recording, const Modules& modules,
+               c10::Device device, Report& report)
       : model_(model), recording_(recording), modules_(modules), device_(device), report_(report) {}
 
   void verify(const RecordedCall& call) {
@@ -158,7 +158,8 @@ class Verification {
     const c10::AutoGradMode no_grad(false);
     const RecordedArguments arguments(recording_, call, device_);
     if (!modules_.is_root(&module)) return run_recorded(module, arguments);
-    return in_order(call_method(model_, model_.methods.front(), recording_.path(), model_inputs(arguments)), call);
+    return in_order(call_method(model_, model_.methods.front(), recording_.path(), model_inputs(arguments)),
+                    call);
   }
 
   void compare(const std::vector<at::Tensor>& outputs, Row& row) {
@@ -170,7 +171,8 @@ class Verification {
       const auto theirs = recording_.tensor(expected[i].second);
       const auto& ours = outputs[i];
       if (ours.sizes() != theirs.sizes()) {
-        row.problem = fmt::format("expected {}, got {}", shape_text(theirs.sizes()), shape_text(ours.sizes()));
+        row.problem =
+            fmt::format("expected {}, got {}", shape_text(theirs.sizes()), shape_text(ours.sizes()));
         return;
       }
       const auto found = difference(ours.cpu(), theirs);
@@ -193,13 +195,15 @@ std::string name_of(const RecordedCall& call) {
 }
 
 std::string verdict(const Report& report) {
-  const auto diverging = std::count_if(report.rows.begin(), report.rows.end(), [](const Row& row) { return row.diverges; });
+  const auto diverging =
+      std::count_if(report.rows.begin(), report.rows.end(), [](const Row& row) { return row.diverges; });
   const auto* first = report.first();
   if (!first) return fmt::format("all {} calls are within {:.0e}", report.rows.size(), report.tolerance);
   return fmt::format("{} of {} calls diverge; the first, in the order of execution, is {} ({}){}", diverging,
                      report.rows.size(), name_of(*first->call), first->call->class_name,
-                     first->problem.empty() ? fmt::format(": max |Δ| {:.2e}, relative {:.2e}", first->max_abs, first->relative)
-                                            : ": " + first->problem);
+                     first->problem.empty()
+                         ? fmt::format(": max |Δ| {:.2e}, relative {:.2e}", first->max_abs, first->relative)
+                         : ": " + first->problem);
 }
 
 void print_text(const Report& report, bool all) {
@@ -302,8 +306,8 @@ int verify_folder(const VerifyFolderOptions& options) {
   report.tolerance = options.tolerance.value_or(tolerance_of(pretrained.dtype));
   Verification verification(model, recording, modules, pretrained.device, report);
   for (const auto& call : recording.calls()) {
-    const bool is_inside = report.prefix.empty() || call.module == report.prefix ||
-                           call.module.starts_with(report.prefix + ".");
+    const bool is_inside =
+        report.prefix.empty() || call.module == report.prefix || call.module.starts_with(report.prefix + ".");
     if (is_inside) verification.verify(call);
   }
   if (report.rows.empty()) {

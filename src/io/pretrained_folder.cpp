@@ -99,7 +99,8 @@ std::map<std::string, std::set<std::string>> read_index(const File& file) {
   for (const auto& [key, shard] : found->items()) {
     if (!shard.is_string()) file.fail(cat("weight_map: ", quote(key), ": expected the name of a file"));
     const auto& name = shard.get_ref<const std::string&>();
-    if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
+    if (name.empty() || name == "." || name == ".." ||
+        name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
       file.fail(cat("weight_map: ", quote(key), ": expected a file of this folder, got ", quote(name)));
     }
     shards[name].insert(key);

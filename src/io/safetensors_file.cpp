@@ -24,7 +24,8 @@ void SafetensorsFile::read_storage(std::size_t storage, void* to) const {
   file_->read(data_at_ + ranges_[storage].begin, to, storage_size(storage));
 }
 
-void SafetensorsFile::read_piece(std::size_t storage, std::uint64_t offset, void* to, std::size_t count) const {
+void SafetensorsFile::read_piece(std::size_t storage, std::uint64_t offset, void* to,
+                                 std::size_t count) const {
   file_->read(data_at_ + ranges_[storage].begin + offset, to, count);
 }
 

@@ -44,8 +44,9 @@ struct Task {
 
 bool goes_straight(const StreamedTensor& tensor) {
   const auto& record = *tensor.record;
-  return tensor.to.is_cpu() && to_scalar_type(record.dtype) == tensor.to.scalar_type() && record.offset == 0 &&
-         !record.conjugate && !record.negative && record.strides == contiguous_strides(record.shape);
+  return tensor.to.is_cpu() && to_scalar_type(record.dtype) == tensor.to.scalar_type() &&
+         record.offset == 0 && !record.conjugate && !record.negative &&
+         record.strides == contiguous_strides(record.shape);
 }
 
 std::vector<Task> make_tasks(const std::vector<StreamedTensor>& tensors) {
@@ -100,7 +101,8 @@ class Worker {
   void read_storage(const Task& task) {
     const auto& first = *task.tensor;
     const auto bytes = static_cast<std::int64_t>(first.file->storage_size(first.record->storage));
-    if (task.all_of.size() == 1 && goes_straight(first) && bytes == static_cast<std::int64_t>(first.to.nbytes())) {
+    if (task.all_of.size() == 1 && goes_straight(first) &&
+        bytes == static_cast<std::int64_t>(first.to.nbytes())) {
       first.file->read_storage(first.record->storage, first.to.mutable_data_ptr());
       return;
     }

@@ -54,7 +54,8 @@ PretrainedFolder::PretrainedFolder(const std::string& folder, const std::string&
                                    const PretrainedOptions& options)
     : folder_(folder_of(folder, options.subfolder)), class_name_(class_name), options_(options) {
   if (!at::isFloatingType(options.dtype)) {
-    throw ValueError(fmt::format("[{}] dtype: expected a floating-point one, got {}", kPlace, toString(options.dtype)));
+    throw ValueError(
+        fmt::format("[{}] dtype: expected a floating-point one, got {}", kPlace, toString(options.dtype)));
   }
   auto config = io::read_pretrained_config(kPlace, folder_);
   const auto& names = config.classes;
@@ -66,8 +67,10 @@ PretrainedFolder::PretrainedFolder(const std::string& folder, const std::string&
   is_diffusers_ = config.library == io::PretrainedLibrary::kDiffusers;
 }
 
-PretrainedFolder::Plan PretrainedFolder::make_plan(const torch::nn::Module& module, const MapKey& map_key) const {
-  const auto library = is_diffusers_ ? io::PretrainedLibrary::kDiffusers : io::PretrainedLibrary::kTransformers;
+PretrainedFolder::Plan PretrainedFolder::make_plan(const torch::nn::Module& module,
+                                                   const MapKey& map_key) const {
+  const auto library =
+      is_diffusers_ ? io::PretrainedLibrary::kDiffusers : io::PretrainedLibrary::kTransformers;
   Plan plan{io::open_pretrained_weights(kPlace, folder_, library, options_.variant), {}};
   const auto own = state_dict(module);
   LoadReport report;
@@ -82,8 +85,9 @@ PretrainedFolder::Plan PretrainedFolder::make_plan(const torch::nn::Module& modu
     } else if (!tensor) {
       report.unexpected.push_back(record.name);
     } else if (tensor->sizes() != record.shape || !io::can_stream(record, tensor->scalar_type())) {
-      report.mismatched.push_back({*key, io::kind_text(*tensor),
-                                   fmt::format("{} {}", io::name(record.dtype), io::shape_text(record.shape))});
+      report.mismatched.push_back(
+          {*key, io::kind_text(*tensor),
+           fmt::format("{} {}", io::name(record.dtype), io::shape_text(record.shape))});
     } else {
       plan.tensors.push_back({&file, &record, *tensor});
     }
@@ -95,7 +99,8 @@ PretrainedFolder::Plan PretrainedFolder::make_plan(const torch::nn::Module& modu
     if (name_of.count(item.key()) == 0) report.missing.push_back(item.key());
   }
   if (!report.missing.empty() || !report.unexpected.empty() || !report.mismatched.empty()) {
-    throw StateDictError(fmt::format("[{}] {}: {}: {}", kPlace, folder_, class_name_, io::problems_text(report)));
+    throw StateDictError(
+        fmt::format("[{}] {}: {}: {}", kPlace, folder_, class_name_, io::problems_text(report)));
   }
   return plan;
 }

@@ -52,7 +52,8 @@ void write_text(const fs::path& path, const std::string& text) {
 
 /// Whether a name is `start`, "-00001-of-00003" of any numbers, `end`.
 bool is_shard(const std::string& name, const std::string& start, const std::string& end) {
-  if (name.size() != start.size() + 15 + end.size() || !name.starts_with(start) || !name.ends_with(end)) return false;
+  if (name.size() != start.size() + 15 + end.size() || !name.starts_with(start) || !name.ends_with(end))
+    return false;
   auto middle = name.substr(start.size(), 15);
   for (auto& c : middle) {
     if (std::isdigit(static_cast<unsigned char>(c))) c = '0';
@@ -79,14 +80,17 @@ void remove_stale(const fs::path& folder, io::PretrainedLibrary library, const s
 
 namespace detail {
 
-void save_pretrained(const torch::nn::Module& module, const std::string& class_name, const std::string& config,
-                     const std::string& folder, const SavePretrainedOptions& options) {
+void save_pretrained(const torch::nn::Module& module, const std::string& class_name,
+                     const std::string& config, const std::string& folder,
+                     const SavePretrainedOptions& options) {
   if (options.max_shard_size < 1) {
-    throw ValueError(fmt::format("[{}] max_shard_size: expected 1 or more, got {}", kPlace, options.max_shard_size));
+    throw ValueError(
+        fmt::format("[{}] max_shard_size: expected 1 or more, got {}", kPlace, options.max_shard_size));
   }
   auto fields = nlohmann::ordered_json::parse(config);
   const bool is_diffusers = fields.contains("_class_name");
-  const auto library = is_diffusers ? io::PretrainedLibrary::kDiffusers : io::PretrainedLibrary::kTransformers;
+  const auto library =
+      is_diffusers ? io::PretrainedLibrary::kDiffusers : io::PretrainedLibrary::kTransformers;
   // Two classes may share a config.
   if (!is_diffusers) fields["architectures"] = {class_name};
   const auto tensors = state_dict(module);
@@ -98,8 +102,9 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
     nlohmann::ordered_json index;
     int64_t total = 0;
     for (size_t i = 0; i < shards.size(); ++i) {
-      const auto name = shards.size() == 1 ? io::pretrained_file(library, options.variant)
-                                           : io::pretrained_shard(library, options.variant, i + 1, shards.size());
+      const auto name = shards.size() == 1
+                            ? io::pretrained_file(library, options.variant)
+                            : io::pretrained_shard(library, options.variant, i + 1, shards.size());
       save_safetensors((root / name).string(), shards[i], {{"format", "pt"}});
       written.insert(name);
       for (const auto& item : shards[i]) {

@@ -102,7 +102,8 @@ class FromPretrained : public ::testing::Test {
     ASSERT_EQ(actual.keys(), expected.keys());
     for (const auto& item : expected) {
       const auto& tensor = actual[item.key()];
-      EXPECT_TRUE(torch::equal(tensor, item.value().is_floating_point() ? item.value().to(dtype) : item.value()))
+      EXPECT_TRUE(
+          torch::equal(tensor, item.value().is_floating_point() ? item.value().to(dtype) : item.value()))
           << item.key();
     }
   }
@@ -221,10 +222,9 @@ TEST_F(FromPretrained, ListsAllProblemsOfTheWeightsAtOnce) {
   wrong.insert("extra", torch::zeros({1}));
   wrong.insert("norm.scale", torch::zeros({1}));
   save_safetensors(weights(), wrong);
-  EXPECT_EQ(error<StateDictError>(),
-            "[from_pretrained] " + folder() +
-                ": Tiny: missing norm.weight; unexpected extra, norm.scale; "
-                "conv.bias: expected float32 [4], got float32 [5]");
+  EXPECT_EQ(error<StateDictError>(), "[from_pretrained] " + folder() +
+                                         ": Tiny: missing norm.weight; unexpected extra, norm.scale; "
+                                         "conv.bias: expected float32 [4], got float32 [5]");
 }
 
 TEST_F(FromPretrained, RefusesDtypesThatAreNotConverted) {
@@ -233,7 +233,8 @@ TEST_F(FromPretrained, RefusesDtypesThatAreNotConverted) {
     wrong.insert(item.key(), item.key() == "conv.bias" ? item.value().to(at::kInt) : item.value());
   }
   save_safetensors(weights(), wrong);
-  EXPECT_NE(error<StateDictError>().find("conv.bias: expected float32 [4], got int32 [4]"), std::string::npos);
+  EXPECT_NE(error<StateDictError>().find("conv.bias: expected float32 [4], got int32 [4]"),
+            std::string::npos);
 }
 
 TEST_F(FromPretrained, RefusesBadConfigs) {

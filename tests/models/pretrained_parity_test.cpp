@@ -91,11 +91,13 @@ TEST_P(PretrainedParity, RefusesAnotherClass) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, PretrainedParity, ::testing::ValuesIn(model_cases("pretrained")), model_case_name);
+INSTANTIATE_TEST_SUITE_P(Folders, PretrainedParity, ::testing::ValuesIn(model_cases("pretrained")),
+                         model_case_name);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PretrainedParity);
 
 TEST(PretrainedParityData, IsThere) {
-  if (model_cases("pretrained").empty()) GTEST_SKIP() << "no golden data: they are made by a Python with diffusers";
+  if (model_cases("pretrained").empty())
+    GTEST_SKIP() << "no golden data: they are made by a Python with diffusers";
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ class PretrainedFolder {
   /// Which key of the module a file's key is; nothing where it is to be dropped.
   using MapKey = std::function<std::optional<std::string>(const std::string&)>;
 
-  PretrainedFolder(const std::string& folder, const std::string& class_name, const PretrainedOptions& options);
+  PretrainedFolder(const std::string& folder, const std::string& class_name,
+                   const PretrainedOptions& options);
 
   const std::string& config() const { return config_; }
   /// Checks that the files' tensors are the module's, without reading them.

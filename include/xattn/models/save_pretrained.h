@@ -18,8 +18,9 @@ struct SavePretrainedOptions {
 };
 
 namespace detail {
-void save_pretrained(const torch::nn::Module& module, const std::string& class_name, const std::string& config,
-                     const std::string& folder, const SavePretrainedOptions& options);
+void save_pretrained(const torch::nn::Module& module, const std::string& class_name,
+                     const std::string& config, const std::string& folder,
+                     const SavePretrainedOptions& options);
 }
 
 /// Writes a model's folder, config.json and safetensors, which Python's `from_pretrained` reads.
@@ -28,8 +29,10 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
 /// save are removed. Throws: `FileError`; `ValueError` for a `max_shard_size` below 1.
 /// Reference: diffusers 0.42.1, models/modeling_utils.py, `ModelMixin.save_pretrained`.
 template <typename Holder>
-void save_pretrained(const Holder& module, const std::string& folder, const SavePretrainedOptions& options = {}) {
-  detail::save_pretrained(*module, Holder::ContainedType::kClassName, module->config.to_json(), folder, options);
+void save_pretrained(const Holder& module, const std::string& folder,
+                     const SavePretrainedOptions& options = {}) {
+  detail::save_pretrained(*module, Holder::ContainedType::kClassName, module->config.to_json(), folder,
+                          options);
 }
 
 }  // namespace xattn
