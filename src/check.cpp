@@ -35,7 +35,8 @@ void throw_value_error(std::string_view place, std::string_view name, std::strin
 }
 
 void check_at_least(std::string_view place, std::string_view name, int64_t value, int64_t least) {
-  if (value < least) throw_value_error(place, name, fmt::format("{} or more", least), std::to_string(value));
+  if (value < least)
+    throw_value_error(place, name, fmt::format("{} or more", least), std::to_string(value));
 }
 
 std::string shape_text(at::IntArrayRef sizes) {

@@ -18,6 +18,7 @@
 #include "commands.h"
 #include "contender.h"
 #include "difference.h"
+#include "support/process.h"
 #include "support/program.h"
 #include "xattn/error.h"
 #include "xattn/io/safetensors.h"
@@ -47,14 +48,6 @@ double median(std::vector<double> values) {
 }
 
 // --- a worker of bench/compare.py: JSON lines on stdin and stdout ---
-
-int64_t peak_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) return std::stoll(line.substr(6)) * 1024;
-  }
-  return 0;
-}
 
 nlohmann::json answer(const nlohmann::json& request, const Contender& contender) {
   if (request.contains("run")) {

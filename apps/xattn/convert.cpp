@@ -1,5 +1,5 @@
-// xattn convert IN OUT.safetensors: any readable format to safetensors. xattn convert DIR OUT_DIR: a model's folder
-// to one with safetensors of another dtype or other shards.
+// xattn convert IN OUT.safetensors: any readable format to safetensors. xattn convert DIR OUT_DIR:
+// a model's folder to one with safetensors of another dtype or other shards.
 
 #include <fmt/format.h>
 
@@ -55,17 +55,24 @@ int convert(const ConvertOptions& options) {
 
 Command add_convert(CLI::App& program) {
   auto options = std::make_shared<ConvertOptions>();
-  auto* command =
-      program.add_subcommand("convert", "Writes the tensors of any readable file, or the model of a folder, as "
-                                        "safetensors.");
-  command->add_option("IN", options->input, "TorchScript, torch.save or safetensors; or a folder that "
-                                            "save_pretrained wrote")
+  auto* command = program.add_subcommand(
+      "convert",
+      "Writes the tensors of any readable file, or the model of a folder, as "
+      "safetensors.");
+  command
+      ->add_option("IN", options->input,
+                   "TorchScript, torch.save or safetensors; or a folder that "
+                   "save_pretrained wrote")
       ->required();
-  command->add_option("OUT", options->output, "the safetensors file, or the folder, to write")->required();
+  command->add_option("OUT", options->output, "the safetensors file, or the folder, to write")
+      ->required();
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
-  command->add_option("--dtype", options->dtype, "to write of a folder: float32, float16, bfloat16 or float64");
-  command->add_option("--output-variant", options->save.variant, "in the names of the files of a folder: fp16");
-  command->add_option("--max-shard-size", options->save.max_shard_size, "bytes in a file of a folder")
+  command->add_option("--dtype", options->dtype,
+                      "to write of a folder: float32, float16, bfloat16 or float64");
+  command->add_option("--output-variant", options->save.variant,
+                      "in the names of the files of a folder: fp16");
+  command
+      ->add_option("--max-shard-size", options->save.max_shard_size, "bytes in a file of a folder")
       ->check(CLI::PositiveNumber);
   return [options] { return convert(*options); };
 }

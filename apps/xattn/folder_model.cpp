@@ -24,7 +24,8 @@ std::optional<at::Tensor> find(const StateDict& inputs, const std::string& name)
 
 std::vector<at::Tensor> find_list(const StateDict& inputs, const std::string& name) {
   std::vector<at::Tensor> list;
-  while (const auto* found = inputs.find(fmt::format("{}.{}", name, list.size()))) list.push_back(*found);
+  while (const auto* found = inputs.find(fmt::format("{}.{}", name, list.size())))
+    list.push_back(*found);
   return list;
 }
 
@@ -37,7 +38,8 @@ std::vector<Method> methods_of_text_encoder(Text model) {
            [model](const StateDict& inputs) mutable {
              CLIPTextForwardOptions options;
              options.position_ids = find(inputs, "position_ids");
-             const auto output = model->forward(inputs["input_ids"], find(inputs, "attention_mask"), options);
+             const auto output =
+                 model->forward(inputs["input_ids"], find(inputs, "attention_mask"), options);
              StateDict outputs;
              if (output.text_embeds.defined()) outputs.insert("text_embeds", output.text_embeds);
              outputs.insert("last_hidden_state", output.last_hidden_state);
@@ -66,14 +68,15 @@ std::vector<Method> methods_of(AutoencoderKL model) {
     outputs.insert("logvar", distribution.logvar);
     return outputs;
   };
-  return {{"forward",
-           {"sample"},
-           {},
-           [=](const StateDict& inputs) mutable { return sample(model->forward(inputs["sample"])); }},
-          {"encode", {"x|sample"}, {}, encode},
-          {"decode", {"z|sample"}, {}, [=](const StateDict& inputs) mutable {
-             return sample(model->decode(inputs["z"]));
-           }}};
+  return {
+      {"forward",
+       {"sample"},
+       {},
+       [=](const StateDict& inputs) mutable { return sample(model->forward(inputs["sample"])); }},
+      {"encode", {"x|sample"}, {}, encode},
+      {"decode", {"z|sample"}, {}, [=](const StateDict& inputs) mutable {
+         return sample(model->decode(inputs["z"]));
+       }}};
 }
 
 std::vector<Method> methods_of(UNet2DConditionModel model) {
@@ -85,7 +88,8 @@ std::vector<Method> methods_of(UNet2DConditionModel model) {
     arguments.encoder_attention_mask = find(inputs, "encoder_attention_mask");
     arguments.text_embeds = find(inputs, "text_embeds");
     arguments.time_ids = find(inputs, "time_ids");
-    arguments.down_block_additional_residuals = find_list(inputs, "down_block_additional_residuals");
+    arguments.down_block_additional_residuals =
+        find_list(inputs, "down_block_additional_residuals");
     arguments.mid_block_additional_residual = find(inputs, "mid_block_additional_residual");
     arguments.down_intrablock_additional_residuals =
         find_list(inputs, "down_intrablock_additional_residuals");
@@ -96,13 +100,14 @@ std::vector<Method> methods_of(UNet2DConditionModel model) {
   };
   return {{"forward",
            {"sample", "timestep", "encoder_hidden_states"},
-           {"class_labels", "timestep_cond", "attention_mask", "encoder_attention_mask", "text_embeds",
-            "time_ids", "mid_block_additional_residual", "down_block_additional_residuals.#",
-            "down_intrablock_additional_residuals.#"},
+           {"class_labels", "timestep_cond", "attention_mask", "encoder_attention_mask",
+            "text_embeds", "time_ids", "mid_block_additional_residual",
+            "down_block_additional_residuals.#", "down_intrablock_additional_residuals.#"},
            forward}};
 }
 
-using Open = FolderModel (*)(const std::string& folder, const PretrainedOptions& options, bool with_weights);
+using Open = FolderModel (*)(const std::string& folder, const PretrainedOptions& options,
+                             bool with_weights);
 
 template <typename Holder>
 FolderModel open(const std::string& folder, const PretrainedOptions& options, bool with_weights) {
@@ -115,10 +120,11 @@ FolderModel open(const std::string& folder, const PretrainedOptions& options, bo
     model = detail::make_pretrained<Holder>(source);
     source.check(*model, detail::map_key<Impl>);
   }
-  return {
-      Impl::kClassName, model.ptr(), methods_of(model),
-      [model](const std::string& to, const SavePretrainedOptions& save) { save_pretrained(model, to, save); },
-      detail::map_key<Impl>};
+  return {Impl::kClassName, model.ptr(), methods_of(model),
+          [model](const std::string& to, const SavePretrainedOptions& save) {
+            save_pretrained(model, to, save);
+          },
+          detail::map_key<Impl>};
 }
 
 template <typename... Holders>
@@ -127,12 +133,13 @@ std::map<std::string, Open> make_classes() {
 }
 
 const std::map<std::string, Open>& classes() {
-  static const auto all =
-      make_classes<AutoencoderKL, CLIPTextModel, CLIPTextModelWithProjection, UNet2DConditionModel>();
+  static const auto all = make_classes<AutoencoderKL, CLIPTextModel, CLIPTextModelWithProjection,
+                                       UNet2DConditionModel>();
   return all;
 }
 
-FolderModel open_any(const std::string& folder, const PretrainedOptions& options, bool with_weights) {
+FolderModel open_any(const std::string& folder, const PretrainedOptions& options,
+                     bool with_weights) {
   const auto named = pretrained_classes(folder);
   for (const auto& name : named) {
     if (const auto found = classes().find(name); found != classes().end()) {
@@ -155,9 +162,10 @@ std::optional<std::string> argument_of(const std::string& argument, const std::s
   }
   if (argument.ends_with(".#")) {
     const auto stem = argument.substr(0, argument.size() - 1);
-    const bool is_it = name.size() > stem.size() && name.starts_with(stem) &&
-                       std::all_of(name.begin() + static_cast<std::ptrdiff_t>(stem.size()), name.end(),
-                                   [](unsigned char c) { return c >= '0' && c <= '9'; });
+    const bool is_it =
+        name.size() > stem.size() && name.starts_with(stem) &&
+        std::all_of(name.begin() + static_cast<std::ptrdiff_t>(stem.size()), name.end(),
+                    [](unsigned char c) { return c >= '0' && c <= '9'; });
     return is_it ? std::optional(name) : std::nullopt;
   }
   return name == argument ? std::optional(name) : std::nullopt;
@@ -180,8 +188,8 @@ const Method& method_of(const FolderModel& model, const std::string& name) {
   }
   std::vector<std::string> names;
   for (const auto& method : model.methods) names.push_back(method.name);
-  throw ValueError(
-      fmt::format("[{}] --method: expected {}, got {}", model.class_name, fmt::join(names, ", "), name));
+  throw ValueError(fmt::format("[{}] --method: expected {}, got {}", model.class_name,
+                               fmt::join(names, ", "), name));
 }
 
 StateDict call_method(const FolderModel& model, const Method& method, const std::string& file,
@@ -212,11 +220,11 @@ StateDict call_method(const FolderModel& model, const Method& method, const std:
       names.resize(12);
       names.push_back("…");
     }
-    throw ValueError(fmt::format("[{}] {}: expected for {} the tensors {}{}{}, got {}", model.class_name,
-                                 file, method.name, fmt::join(method.required, ", "),
-                                 method.optional.empty() ? "" : " and at most ",
-                                 fmt::join(method.optional, ", "),
-                                 names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+    throw ValueError(fmt::format(
+        "[{}] {}: expected for {} the tensors {}{}{}, got {}", model.class_name, file, method.name,
+        fmt::join(method.required, ", "), method.optional.empty() ? "" : " and at most ",
+        fmt::join(method.optional, ", "),
+        names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
   }
   const c10::AutoGradMode no_grad(false);
   return method.call(given);

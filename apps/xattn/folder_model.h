@@ -14,7 +14,8 @@
 
 namespace xattn::apps {
 
-/// A function of a model: tensors named as its arguments in, tensors named as the original's outputs out.
+/// A function of a model: tensors named as its arguments in, tensors named as the original's
+/// outputs out.
 struct Method {
   std::string name;
   /// Arguments that must be given; "a|b" is one that has two names.

@@ -81,11 +81,14 @@ void print_text(const std::string& file, const CheckpointInfo& info) {
 
 Command add_inspect(CLI::App& program) {
   auto options = std::make_shared<InspectOptions>();
-  auto* command =
-      program.add_subcommand("inspect", "Lists the tensors and attributes in a file of weights, or the modules of a "
-                                        "folder's model.");
-  command->add_option("FILE", options->file, "TorchScript, torch.save or safetensors; or a folder that save_pretrained "
-                                             "wrote")
+  auto* command = program.add_subcommand(
+      "inspect",
+      "Lists the tensors and attributes in a file of weights, or the modules of a "
+      "folder's model.");
+  command
+      ->add_option("FILE", options->file,
+                   "TorchScript, torch.save or safetensors; or a folder that save_pretrained "
+                   "wrote")
       ->required();
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
   command->add_flag("--json", options->json, "print JSON");

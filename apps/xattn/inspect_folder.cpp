@@ -39,8 +39,10 @@ void collect(const torch::nn::Module& module, size_t depth, std::vector<Node>& n
 }
 
 nlohmann::ordered_json tree(const torch::nn::Module& module) {
-  nlohmann::ordered_json node = {{"class", class_name_of(module)}, {"parameters", count_parameters(module)}};
-  for (const auto& child : module.named_children()) node["children"][child.key()] = tree(*child.value());
+  nlohmann::ordered_json node = {{"class", class_name_of(module)},
+                                 {"parameters", count_parameters(module)}};
+  for (const auto& child : module.named_children())
+    node["children"][child.key()] = tree(*child.value());
   return node;
 }
 

@@ -15,8 +15,8 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", XATTN_VERSION);
   program.require_subcommand(1);
   const std::map<std::string, Command> commands = {
-      {"bench", add_bench(program)},     {"inspect", add_inspect(program)},
-      {"convert", add_convert(program)}, {"run", add_run(program)},
+      {"bench", add_bench(program)},       {"inspect", add_inspect(program)},
+      {"convert", add_convert(program)},   {"run", add_run(program)},
       {"tokenize", add_tokenize(program)}, {"verify", add_verify(program)},
   };
   return run_program(program, argc, argv,

@@ -57,8 +57,9 @@ Runner runner(Run run) {
 /// Modules that map one tensor to another.
 template <typename... Impls>
 std::vector<Runner> plain() {
-  return {runner<Impls>(
-      [](Impls& module, const Arguments& in) -> Outputs { return {module.forward(in.only())}; })...};
+  return {runner<Impls>([](Impls& module, const Arguments& in) -> Outputs {
+    return {module.forward(in.only())};
+  })...};
 }
 
 TextContext text_of(const Arguments& in) {
@@ -85,7 +86,8 @@ std::optional<std::array<int64_t, 2>> size_of(const Arguments& in, const std::st
   return std::array{height->get<int64_t>(), width->get<int64_t>()};
 }
 
-/// transformers hands masks on as booleans or, for the eager attention, as what is added to the scores.
+/// transformers hands masks on as booleans or, for the eager attention, as what is added to the
+/// scores.
 std::optional<at::Tensor> clip_mask(const Arguments& in) {
   auto mask = in.find("attention_mask");
   return mask && mask->is_floating_point() ? mask->eq(0) : mask;
@@ -93,8 +95,8 @@ std::optional<at::Tensor> clip_mask(const Arguments& in) {
 
 std::vector<Runner> make_runners() {
   auto all = plain<LinearImpl, Conv2dImpl, torch::nn::LayerNormImpl, torch::nn::GroupNormImpl,
-                   torch::nn::EmbeddingImpl, torch::nn::DropoutImpl, GELUImpl, GEGLUImpl, FeedForwardImpl,
-                   TimestepsImpl, Downsample2DImpl, CLIPMLPImpl>();
+                   torch::nn::EmbeddingImpl, torch::nn::DropoutImpl, GELUImpl, GEGLUImpl,
+                   FeedForwardImpl, TimestepsImpl, Downsample2DImpl, CLIPMLPImpl>();
   const auto add = [&]<typename Impl>(Outputs (*run)(Impl&, const Arguments&)) {
     all.push_back(runner<Impl>(run));
   };
@@ -108,7 +110,8 @@ std::vector<Runner> make_runners() {
     return {m.forward(in.get("input_tensor"), in.find("temb"))};
   });
   add(+[](AttentionImpl& m, const Arguments& in) -> Outputs {
-    return {m.forward(in.get("hidden_states"), in.find("encoder_hidden_states"), in.find("attention_mask"))};
+    return {m.forward(in.get("hidden_states"), in.find("encoder_hidden_states"),
+                      in.find("attention_mask"))};
   });
   add(+[](BasicTransformerBlockImpl& m, const Arguments& in) -> Outputs {
     auto text = text_of(in);
@@ -124,8 +127,8 @@ std::vector<Runner> make_runners() {
   add(+[](CrossAttnDownBlock2DImpl& m, const Arguments& in) -> Outputs {
     auto text = text_of(in);
     const auto residuals = in.find("additional_residuals");
-    return with_states(
-        m.forward(in.get("hidden_states"), in.get("temb"), text, residuals ? *residuals : at::Tensor()));
+    return with_states(m.forward(in.get("hidden_states"), in.get("temb"), text,
+                                 residuals ? *residuals : at::Tensor()));
   });
   add(+[](UNetMidBlock2DCrossAttnImpl& m, const Arguments& in) -> Outputs {
     auto text = text_of(in);
@@ -137,10 +140,11 @@ std::vector<Runner> make_runners() {
   });
   add(+[](CrossAttnUpBlock2DImpl& m, const Arguments& in) -> Outputs {
     auto text = text_of(in);
-    return {m.forward(in.get("hidden_states"), in.list("res_hidden_states_tuple"), in.get("temb"), text,
-                      size_of(in, "upsample_size"))};
+    return {m.forward(in.get("hidden_states"), in.list("res_hidden_states_tuple"), in.get("temb"),
+                      text, size_of(in, "upsample_size"))};
   });
-  for (auto& each : plain<EncoderImpl, DecoderImpl, DownEncoderBlock2DImpl>()) all.push_back(std::move(each));
+  for (auto& each : plain<EncoderImpl, DecoderImpl, DownEncoderBlock2DImpl>())
+    all.push_back(std::move(each));
   add(+[](UNetMidBlock2DImpl& m, const Arguments& in) -> Outputs {
     return {m.forward(in.get("hidden_states"), in.find("temb"))};
   });

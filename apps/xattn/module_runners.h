@@ -9,8 +9,8 @@
 
 namespace xattn::apps {
 
-/// Calls a module with recorded arguments and gives its outputs in the original's order; nothing for a class
-/// that is not known here.
+/// Calls a module with recorded arguments and gives its outputs in the original's order; nothing
+/// for a class that is not known here.
 std::optional<std::vector<at::Tensor>> run_recorded(torch::nn::Module& module,
                                                     const RecordedArguments& arguments);
 

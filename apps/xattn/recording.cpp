@@ -18,7 +18,8 @@ RecordedCall parse(const std::string& text) {
   call.module = json.at("module");
   call.class_name = json.at("class");
   call.number = json.at("call");
-  for (const auto& [name, tensor] : json.at("inputs").items()) call.inputs[name] = tensor.get<std::string>();
+  for (const auto& [name, tensor] : json.at("inputs").items())
+    call.inputs[name] = tensor.get<std::string>();
   for (const auto& [name, tensor] : json.at("outputs").items()) {
     call.outputs.emplace_back(name, tensor.get<std::string>());
   }
@@ -28,7 +29,8 @@ RecordedCall parse(const std::string& text) {
 
 }  // namespace
 
-Recording::Recording(const std::string& path) : path_(path), file_(io::WeightsFile::open(kPlace, path)) {
+Recording::Recording(const std::string& path)
+    : path_(path), file_(io::WeightsFile::open(kPlace, path)) {
   const auto& contents = file_->contents();
   const auto fail = [&](const std::string& what) {
     throw FileError(fmt::format("[{}] {}: {}", kPlace, path, what));
@@ -63,7 +65,8 @@ at::Tensor Recording::tensor(const std::string& name) const {
   const auto& record = file_->contents().tensors[index_.at(name)];
   const auto dtype = io::to_scalar_type(record.dtype);
   if (!dtype)
-    throw FileError(fmt::format("[{}] {}: {}: a dtype that needs a newer LibTorch", kPlace, path_, name));
+    throw FileError(
+        fmt::format("[{}] {}: {}: a dtype that needs a newer LibTorch", kPlace, path_, name));
   auto tensor = at::empty(record.shape, *dtype);
   if (tensor.nbytes() > 0) file_->read_storage(record.storage, tensor.mutable_data_ptr());
   return tensor;
@@ -92,7 +95,8 @@ std::vector<at::Tensor> RecordedArguments::list(const std::string& name) const {
 }
 
 at::Tensor RecordedArguments::only() const {
-  if (call_.inputs.size() != 1) throw ValueError(fmt::format("the call has {} tensors", call_.inputs.size()));
+  if (call_.inputs.size() != 1)
+    throw ValueError(fmt::format("the call has {} tensors", call_.inputs.size()));
   return get(call_.inputs.begin()->first);
 }
 

@@ -31,8 +31,8 @@ struct RecordedCall {
   nlohmann::json scalars;
 };
 
-/// What python/xattn_record.py wrote: calls, in the order in which they ended, and their tensors, which are
-/// read when they are asked for.
+/// What python/xattn_record.py wrote: calls, in the order in which they ended, and their tensors,
+/// which are read when they are asked for.
 class Recording {
  public:
   /// Throws: `FileError` for a file that cannot be read or is no recording.

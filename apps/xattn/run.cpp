@@ -1,13 +1,16 @@
-// xattn run MODEL --input IN.safetensors --output OUT.safetensors: one forward pass of a file's module, or of a
-// folder's model.
+// xattn run MODEL --input IN.safetensors --output OUT.safetensors: one forward pass of a file's
+// module, or of a folder's model.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
 
 #include "commands.h"
 #include "folder_model.h"
@@ -15,6 +18,7 @@
 #include "support/device.h"
 #include "support/dtype.h"
 #include "support/module_file.h"
+#include "support/process.h"
 #include "support/program.h"
 #include "xattn/error.h"
 #include "xattn/io/safetensors.h"
@@ -30,6 +34,8 @@ struct RunOptions {
   ModelOptions model_options;
   // Of a folder.
   std::string method, variant, dtype = "float32", device = "cpu";
+  int repeat = 1;
+  bool json = false;
 };
 
 /// Every argument of forward must be there, and nothing else but a `text_mask`.
@@ -46,18 +52,49 @@ void check_inputs(const std::string& file, const StateDict& inputs, const Model&
   }
 }
 
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 int run_folder(const RunOptions& options) {
   if (options.model_options.num_heads || options.model_options.token_layout) {
-    throw UsageError("--heads and --token-layout: expected none for a folder, whose config.json knows them");
+    throw UsageError(
+        "--heads and --token-layout: expected none for a folder, whose config.json knows them");
   }
   PretrainedOptions pretrained;
   pretrained.dtype = parse_dtype(options.dtype);
   pretrained.device = parse_device(options.device);
   pretrained.variant = options.variant;
+  const auto resident_before = resident_bytes();
+  const Stopwatch loading;
   const auto model = load_folder_model(options.model, pretrained);
   const auto& method = method_of(model, options.method);
-  const auto outputs = call_method(model, method, options.input, load_checkpoint(options.input).tensors);
+  const nlohmann::ordered_json load = {{"load_seconds", loading.seconds()},
+                                       {"load_peak_bytes", peak_bytes() - resident_before}};
+  const auto inputs = load_checkpoint(options.input).tensors;
+  StateDict outputs;
+  std::vector<double> seconds;
+  for (int i = 0; i < options.repeat; ++i) {
+    const Stopwatch running;
+    outputs = call_method(model, method, options.input, inputs);
+    seconds.push_back(running.seconds());
+  }
   save_safetensors(options.output, outputs);
+  if (options.json) {
+    nlohmann::ordered_json report = {{"class", model.class_name}, {"method", method.name}};
+    report.update(load);
+    report["seconds"] = seconds;
+    report["peak_bytes"] = peak_bytes();
+    for (const auto& item : outputs) report["outputs"][item.key()] = item.value().sizes().vec();
+    fmt::print("{}\n", report.dump(2));
+    return kDone;
+  }
   fmt::print("{} {}\n", model.class_name, method.name);
   for (const auto& item : outputs) {
     fmt::print("{}: {} [{}]\n", options.output, item.key(), fmt::join(item.value().sizes(), ", "));
@@ -67,8 +104,10 @@ int run_folder(const RunOptions& options) {
 
 int run(const RunOptions& options) {
   if (std::filesystem::is_directory(options.model)) return run_folder(options);
-  if (!options.method.empty() || !options.variant.empty()) {
-    throw UsageError("--method and --variant: expected none for a file, only a model's folder has them");
+  if (!options.method.empty() || !options.variant.empty() || options.repeat != 1 || options.json) {
+    throw UsageError(
+        "--method, --variant, --repeat and --json: expected none for a file, only a model's folder "
+        "has them");
   }
   const auto model = make_model(load_module_file(options.model), options.model_options);
   const auto inputs = load_checkpoint(options.input).tensors;
@@ -85,11 +124,14 @@ int run(const RunOptions& options) {
 
 Command add_run(CLI::App& program) {
   auto options = std::make_shared<RunOptions>();
-  auto* command =
-      program.add_subcommand("run", "Runs the model of a folder, or the CrossAttention or SimpleUNet of a file, "
-                                    "on tensors from a file.");
-  command->add_option("MODEL", options->model, "a folder that save_pretrained wrote, or a file: TorchScript, torch.save "
-                                                "or safetensors")
+  auto* command = program.add_subcommand(
+      "run",
+      "Runs the model of a folder, or the CrossAttention or SimpleUNet of a file, "
+      "on tensors from a file.");
+  command
+      ->add_option("MODEL", options->model,
+                   "a folder that save_pretrained wrote, or a file: TorchScript, torch.save "
+                   "or safetensors")
       ->required();
   command->add_option("--input", options->input, "tensors named as forward's arguments")
       ->required();
@@ -108,10 +150,17 @@ Command add_run(CLI::App& program) {
           },
           "how a SimpleUNet's latent is read as tokens, where the file does not know it")
       ->check(CLI::IsMember({"spatial", "reinterpret"}));
-  command->add_option("--method", options->method, "of a folder's model: forward, or an AutoencoderKL's encode, decode");
+  command->add_option("--method", options->method,
+                      "of a folder's model: forward, or an AutoencoderKL's encode, decode");
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
-  command->add_option("--dtype", options->dtype, "of a folder's model: float32, float16, bfloat16 or float64");
-  command->add_option("--device", options->device, "of a folder's model: auto, cpu, cuda or cuda:N");
+  command->add_option("--dtype", options->dtype,
+                      "of a folder's model: float32, float16, bfloat16 or float64");
+  command->add_option("--device", options->device,
+                      "of a folder's model: auto, cpu, cuda or cuda:N");
+  command->add_option("--repeat", options->repeat, "runs of a folder's model, for their times")
+      ->check(CLI::Range(1, 1000));
+  command->add_flag("--json", options->json,
+                    "print a folder's model, times and peaks of memory as JSON");
   return [options] { return run(*options); };
 }
 

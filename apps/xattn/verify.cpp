@@ -222,27 +222,35 @@ int verify(const VerifyOptions& options) {
 Command add_verify(CLI::App& program) {
   auto options = std::make_shared<VerifyOptions>();
   auto folder = std::make_shared<VerifyFolderOptions>();
-  auto* command = program.add_subcommand(
-      "verify",
-      "Compares our numbers with Python's: of the program in a TorchScript file, or of every submodule of a folder's "
-      "model with what python/xattn_record.py recorded.");
-  command->add_option("PATH", options->file, "a scripted or traced CrossAttention or SimpleUNet; or a model's folder")
+  auto* command = program.add_subcommand("verify",
+                                         "Compares our numbers with Python's: of the program in a "
+                                         "TorchScript file, or of every submodule of a folder's "
+                                         "model with what python/xattn_record.py recorded.");
+  command
+      ->add_option("PATH", options->file,
+                   "a scripted or traced CrossAttention or SimpleUNet; or a model's folder")
       ->required();
-  command->add_option("--golden", folder->golden, "of a folder: the file that xattn_record.py wrote");
+  command->add_option("--golden", folder->golden,
+                      "of a folder: the file that xattn_record.py wrote");
   command->add_option("--variant", folder->variant, "of a folder's weights: fp16");
   command->add_option("--dtype", folder->dtype, "of a folder's model; as recorded where not given");
   command->add_option("--device", folder->device, "of a folder's model: auto, cpu, cuda or cuda:N");
-  command->add_option("--prefix", folder->prefix, "the model's name in the recording; found where not given");
-  command->add_option("--tolerance", folder->tolerance, "of max |Δ| / max |expected|; by the dtype where not given")
+  command->add_option("--prefix", folder->prefix,
+                      "the model's name in the recording; found where not given");
+  command
+      ->add_option("--tolerance", folder->tolerance,
+                   "of max |Δ| / max |expected|; by the dtype where not given")
       ->check(CLI::PositiveNumber);
   command->add_flag("--all", folder->all, "print every call, not the worst only");
   command->add_flag("--json", options->json, "print JSON");
   return [options, folder] {
     const bool is_folder = std::filesystem::is_directory(options->file);
     if (is_folder && folder->golden.empty()) {
-      throw ValueError(fmt::format("[verify] {}: expected a file, or with a folder --golden", options->file));
+      throw ValueError(
+          fmt::format("[verify] {}: expected a file, or with a folder --golden", options->file));
     }
-    if (!is_folder && !folder->golden.empty()) throw UsageError("--golden: expected a model's folder");
+    if (!is_folder && !folder->golden.empty())
+      throw UsageError("--golden: expected a model's folder");
     if (!is_folder) return verify(*options);
     folder->folder = options->file;
     folder->json = options->json;

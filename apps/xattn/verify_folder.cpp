@@ -1,5 +1,5 @@
-// xattn verify DIR --golden FILE: every submodule on recorded inputs. A module that ends its call before
-// another is listed before it, so the first that diverges has no part that does.
+// xattn verify DIR --golden FILE: every submodule on recorded inputs. A module that ends its call
+// before another is listed before it, so the first that diverges has no part that does.
 #include "verify_folder.h"
 
 #include <ATen/ops/scalar_tensor.h>
@@ -45,7 +45,8 @@ struct Report {
   std::map<std::string, size_t> skipped;
 
   const Row* first() const {
-    const auto found = std::find_if(rows.begin(), rows.end(), [](const Row& row) { return row.diverges; });
+    const auto found =
+        std::find_if(rows.begin(), rows.end(), [](const Row& row) { return row.diverges; });
     return found == rows.end() ? nullptr : &*found;
   }
 };
@@ -54,13 +55,16 @@ struct Report {
 class Modules {
  public:
   explicit Modules(const FolderModel& model) : model_(model) {
-    for (const auto& item : model.module->named_modules()) modules_[item.key()] = item.value().get();
+    for (const auto& item : model.module->named_modules())
+      modules_[item.key()] = item.value().get();
   }
 
   /// The module that a recorded name below `prefix` stands for, or null.
   torch::nn::Module* find(const std::string& recorded, const std::string& prefix) const {
-    if (!prefix.empty() && recorded != prefix && !recorded.starts_with(prefix + ".")) return nullptr;
-    const auto name = recorded == prefix ? "" : recorded.substr(prefix.empty() ? 0 : prefix.size() + 1);
+    if (!prefix.empty() && recorded != prefix && !recorded.starts_with(prefix + "."))
+      return nullptr;
+    const auto name =
+        recorded == prefix ? "" : recorded.substr(prefix.empty() ? 0 : prefix.size() + 1);
     if (const auto found = modules_.find(name); found != modules_.end()) return found->second;
     // The original may have other names for its modules than for the weights in its files.
     const auto key = model_.map_key(name + ".weight");
@@ -81,7 +85,8 @@ std::string find_prefix(const Recording& recording, const Modules& modules) {
   std::set<std::string> prefixes = {""};
   for (const auto& call : recording.calls()) {
     prefixes.insert(call.module);
-    for (auto dot = call.module.find('.'); dot != call.module.npos; dot = call.module.find('.', dot + 1)) {
+    for (auto dot = call.module.find('.'); dot != call.module.npos;
+         dot = call.module.find('.', dot + 1)) {
       prefixes.insert(call.module.substr(0, dot));
     }
   }
@@ -106,7 +111,8 @@ StateDict model_inputs(const RecordedArguments& arguments) {
   StateDict inputs;
   for (const auto& [name, tensor] : arguments.call().inputs) {
     const std::string inside = "added_cond_kwargs.";
-    inputs.insert(name.starts_with(inside) ? name.substr(inside.size()) : name, arguments.get(name));
+    inputs.insert(name.starts_with(inside) ? name.substr(inside.size()) : name,
+                  arguments.get(name));
   }
   const auto& scalars = arguments.call().scalars;
   if (scalars.contains("timestep") && scalars["timestep"].is_number()) {
@@ -158,8 +164,9 @@ class Verification {
     const c10::AutoGradMode no_grad(false);
     const RecordedArguments arguments(recording_, call, device_);
     if (!modules_.is_root(&module)) return run_recorded(module, arguments);
-    return in_order(call_method(model_, model_.methods.front(), recording_.path(), model_inputs(arguments)),
-                    call);
+    return in_order(
+        call_method(model_, model_.methods.front(), recording_.path(), model_inputs(arguments)),
+        call);
   }
 
   void compare(const std::vector<at::Tensor>& outputs, Row& row) {
@@ -171,14 +178,15 @@ class Verification {
       const auto theirs = recording_.tensor(expected[i].second);
       const auto& ours = outputs[i];
       if (ours.sizes() != theirs.sizes()) {
-        row.problem =
-            fmt::format("expected {}, got {}", shape_text(theirs.sizes()), shape_text(ours.sizes()));
+        row.problem = fmt::format("expected {}, got {}", shape_text(theirs.sizes()),
+                                  shape_text(ours.sizes()));
         return;
       }
       const auto found = difference(ours.cpu(), theirs);
       row.max_abs = std::max(row.max_abs, found.max_abs);
       // All zeros expected, and something else got.
-      row.relative = std::max(row.relative, std::isnan(found.relative()) ? INFINITY : found.relative());
+      row.relative =
+          std::max(row.relative, std::isnan(found.relative()) ? INFINITY : found.relative());
     }
   }
 
@@ -195,22 +203,25 @@ std::string name_of(const RecordedCall& call) {
 }
 
 std::string verdict(const Report& report) {
-  const auto diverging =
-      std::count_if(report.rows.begin(), report.rows.end(), [](const Row& row) { return row.diverges; });
+  const auto diverging = std::count_if(report.rows.begin(), report.rows.end(),
+                                       [](const Row& row) { return row.diverges; });
   const auto* first = report.first();
-  if (!first) return fmt::format("all {} calls are within {:.0e}", report.rows.size(), report.tolerance);
-  return fmt::format("{} of {} calls diverge; the first, in the order of execution, is {} ({}){}", diverging,
-                     report.rows.size(), name_of(*first->call), first->call->class_name,
-                     first->problem.empty()
-                         ? fmt::format(": max |Δ| {:.2e}, relative {:.2e}", first->max_abs, first->relative)
-                         : ": " + first->problem);
+  if (!first)
+    return fmt::format("all {} calls are within {:.0e}", report.rows.size(), report.tolerance);
+  return fmt::format("{} of {} calls diverge; the first, in the order of execution, is {} ({}){}",
+                     diverging, report.rows.size(), name_of(*first->call), first->call->class_name,
+                     first->problem.empty() ? fmt::format(": max |Δ| {:.2e}, relative {:.2e}",
+                                                          first->max_abs, first->relative)
+                                            : ": " + first->problem);
 }
 
 void print_text(const Report& report, bool all) {
   std::vector<const Row*> rows;
   for (const auto& row : report.rows) rows.push_back(&row);
   std::stable_sort(rows.begin(), rows.end(), [](const Row* a, const Row* b) {
-    const auto weight = [](const Row* row) { return row->problem.empty() ? row->relative : INFINITY; };
+    const auto weight = [](const Row* row) {
+      return row->problem.empty() ? row->relative : INFINITY;
+    };
     return weight(a) > weight(b);
   });
   constexpr size_t kShown = 25;
@@ -220,12 +231,14 @@ void print_text(const Report& report, bool all) {
     width = std::max(width, name_of(*rows[i]->call).size());
     class_width = std::max(class_width, rows[i]->call->class_name.size());
   }
-  fmt::print("{:<{}}  {:<{}}  {:>9}  {:>9}\n", "module", width, "class", class_width, "max |Δ|", "relative");
+  fmt::print("{:<{}}  {:<{}}  {:>9}  {:>9}\n", "module", width, "class", class_width, "max |Δ|",
+             "relative");
   for (size_t i = 0; i < count; ++i) {
     const auto& row = *rows[i];
     fmt::print("{:<{}}  {:<{}}  ", name_of(*row.call), width, row.call->class_name, class_width);
     if (row.problem.empty()) {
-      fmt::print("{:>9.2e}  {:>9.2e}{}\n", row.max_abs, row.relative, row.diverges ? "  diverges" : "");
+      fmt::print("{:>9.2e}  {:>9.2e}{}\n", row.max_abs, row.relative,
+                 row.diverges ? "  diverges" : "");
     } else {
       fmt::print("{}\n", row.problem);
     }
@@ -233,13 +246,16 @@ void print_text(const Report& report, bool all) {
   if (count < rows.size()) fmt::print("… and {} more (--all)\n", rows.size() - count);
   if (!report.skipped.empty()) {
     std::vector<std::string> skipped;
-    for (const auto& [name, calls] : report.skipped) skipped.push_back(fmt::format("{} ({})", name, calls));
-    fmt::print("\nnot compared, as no module of ours has their names: {}\n", fmt::join(skipped, ", "));
+    for (const auto& [name, calls] : report.skipped)
+      skipped.push_back(fmt::format("{} ({})", name, calls));
+    fmt::print("\nnot compared, as no module of ours has their names: {}\n",
+               fmt::join(skipped, ", "));
   }
   fmt::print("\n{}\n", verdict(report));
 }
 
-void print_json(const VerifyFolderOptions& options, const std::string& class_name, const Report& report) {
+void print_json(const VerifyFolderOptions& options, const std::string& class_name,
+                const Report& report) {
   const auto* first = report.first();
   nlohmann::ordered_json document = {{"folder", options.folder},
                                      {"golden", options.golden},
@@ -306,13 +322,14 @@ int verify_folder(const VerifyFolderOptions& options) {
   report.tolerance = options.tolerance.value_or(tolerance_of(pretrained.dtype));
   Verification verification(model, recording, modules, pretrained.device, report);
   for (const auto& call : recording.calls()) {
-    const bool is_inside =
-        report.prefix.empty() || call.module == report.prefix || call.module.starts_with(report.prefix + ".");
+    const bool is_inside = report.prefix.empty() || call.module == report.prefix ||
+                           call.module.starts_with(report.prefix + ".");
     if (is_inside) verification.verify(call);
   }
   if (report.rows.empty()) {
-    throw ValueError(fmt::format("[verify] {}: expected calls of a {}, got none whose names are its modules'",
-                                 options.golden, model.class_name));
+    throw ValueError(
+        fmt::format("[verify] {}: expected calls of a {}, got none whose names are its modules'",
+                    options.golden, model.class_name));
   }
   options.json ? print_json(options, model.class_name, report) : print_text(report, options.all);
   return report.first() ? kCheckFailed : kDone;

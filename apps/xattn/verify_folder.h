@@ -14,9 +14,9 @@ struct VerifyFolderOptions {
   bool json = false, all = false;
 };
 
-/// Runs each submodule of a folder's model on the inputs that python/xattn_record.py recorded of the
-/// original, prints how far the outputs are, worst first, and names the first that diverges. Returns an exit
-/// code.
+/// Runs each submodule of a folder's model on the inputs that python/xattn_record.py recorded of
+/// the original, prints how far the outputs are, worst first, and names the first that diverges.
+/// Returns an exit code.
 int verify_folder(const VerifyFolderOptions& options);
 
 }  // namespace xattn::apps

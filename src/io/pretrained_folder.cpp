@@ -4,8 +4,9 @@
 //   diffusion_pytorch_model.safetensors      transformers: model.safetensors
 //   diffusion_pytorch_model.bin              transformers: pytorch_model.bin
 //
-// or, instead of one file, shards and an index {"metadata": …, "weight_map": {"key": "file", …}} beside them.
-// A variant ("fp16") stands before the last dot: ….fp16.safetensors, ….safetensors.index.fp16.json.
+// or, instead of one file, shards and an index {"metadata": …, "weight_map": {"key": "file", …}}
+// beside them. A variant ("fp16") stands before the last dot: ….fp16.safetensors,
+// ….safetensors.index.fp16.json.
 #include "pretrained_folder.h"
 
 #include <algorithm>
@@ -38,7 +39,8 @@ std::string listed(const std::vector<std::string>& names) {
 
 nlohmann::json read_json(const File& file) {
   if (file.size() > kLargestJson) {
-    file.fail(cat("expected JSON of at most ", kLargestJson >> 20, " MiB, got ", file.size(), " bytes"));
+    file.fail(
+        cat("expected JSON of at most ", kLargestJson >> 20, " MiB, got ", file.size(), " bytes"));
   }
   const auto text = file.read(0, file.size());
   try {
@@ -77,7 +79,8 @@ std::vector<std::string> candidates(PretrainedLibrary library, const std::string
 std::string weights_there(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
     const auto name = at->path().filename().string();
     if (name.ends_with(".safetensors") || name.ends_with(".bin") || name.ends_with(".index.json")) {
       names.push_back(quote(name));
@@ -97,18 +100,21 @@ std::map<std::string, std::set<std::string>> read_index(const File& file) {
   }
   std::map<std::string, std::set<std::string>> shards;
   for (const auto& [key, shard] : found->items()) {
-    if (!shard.is_string()) file.fail(cat("weight_map: ", quote(key), ": expected the name of a file"));
+    if (!shard.is_string())
+      file.fail(cat("weight_map: ", quote(key), ": expected the name of a file"));
     const auto& name = shard.get_ref<const std::string&>();
     if (name.empty() || name == "." || name == ".." ||
         name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
-      file.fail(cat("weight_map: ", quote(key), ": expected a file of this folder, got ", quote(name)));
+      file.fail(
+          cat("weight_map: ", quote(key), ": expected a file of this folder, got ", quote(name)));
     }
     shards[name].insert(key);
   }
   return shards;
 }
 
-std::vector<std::unique_ptr<WeightsFile>> open_shards(const std::string& place, const std::string& folder,
+std::vector<std::unique_ptr<WeightsFile>> open_shards(const std::string& place,
+                                                      const std::string& folder,
                                                       const std::string& index) {
   const File file(place, index);
   auto shards = read_index(file);
@@ -140,7 +146,8 @@ PretrainedConfig read_pretrained_config(const std::string& place, const std::str
   PretrainedConfig config;
   config.path = join(folder, "config.json");
   if (!exists(config.path) && exists(join(folder, "model_index.json"))) {
-    Subject{place, folder}.fail("is a pipeline's folder: expected a model's, such as its subfolder unet");
+    Subject{place, folder}.fail(
+        "is a pipeline's folder: expected a model's, such as its subfolder unet");
   }
   const File file(place, config.path);
   const auto json = read_json(file);
@@ -150,7 +157,8 @@ PretrainedConfig read_pretrained_config(const std::string& place, const std::str
     return config;
   }
   const auto names = json.find("architectures");
-  if (names != json.end() || json.contains("model_type")) config.library = PretrainedLibrary::kTransformers;
+  if (names != json.end() || json.contains("model_type"))
+    config.library = PretrainedLibrary::kTransformers;
   if (names != json.end() && names->is_array()) {
     for (const auto& name : *names) {
       if (name.is_string()) config.classes.push_back(name.get<std::string>());
@@ -163,8 +171,8 @@ std::string pretrained_file(PretrainedLibrary library, const std::string& varian
   return with_variant(stem(library, true) + ".safetensors", variant);
 }
 
-std::string pretrained_shard(PretrainedLibrary library, const std::string& variant, std::size_t number,
-                             std::size_t count) {
+std::string pretrained_shard(PretrainedLibrary library, const std::string& variant,
+                             std::size_t number, std::size_t count) {
   const auto digits = [](std::size_t value) {
     const auto text = std::to_string(value);
     return std::string(text.size() < 5 ? 5 - text.size() : 0, '0') + text;

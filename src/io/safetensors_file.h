@@ -21,7 +21,8 @@ class SafetensorsFile : public WeightsFile {
   }
   void read_storage(std::size_t storage, void* to) const override;
   bool has_pieces() const override { return true; }
-  void read_piece(std::size_t storage, std::uint64_t offset, void* to, std::size_t count) const override;
+  void read_piece(std::size_t storage, std::uint64_t offset, void* to,
+                  std::size_t count) const override;
   void verify_rest() const override {}
 
  private:

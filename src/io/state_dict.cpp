@@ -38,7 +38,8 @@ LoadReport compare(const StateDict& own, const StateDict& tensors) {
       report.mismatched.push_back({item.key(), io::kind_text(item.value()), tensor->toString()});
     } else if (tensor->sizes() != item.value().sizes() ||
                tensor->scalar_type() != item.value().scalar_type()) {
-      report.mismatched.push_back({item.key(), io::kind_text(item.value()), io::kind_text(*tensor)});
+      report.mismatched.push_back(
+          {item.key(), io::kind_text(item.value()), io::kind_text(*tensor)});
     }
   }
   for (const auto& item : tensors) {
@@ -82,7 +83,8 @@ LoadReport load_state_dict(torch::nn::Module& module, const StateDict& tensors, 
   auto report = compare(own, tensors);
   const bool keys_differ = !report.missing.empty() || !report.unexpected.empty();
   if (!report.mismatched.empty() || (strict && keys_differ)) {
-    throw StateDictError(fmt::format("[load_state_dict] {}: {}", module.name(), io::problems_text(report)));
+    throw StateDictError(
+        fmt::format("[load_state_dict] {}: {}", module.name(), io::problems_text(report)));
   }
   const c10::AutoGradMode no_grad(false);
   for (const auto& item : own) {

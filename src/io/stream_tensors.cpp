@@ -18,7 +18,8 @@
 namespace xattn::io {
 namespace {
 
-// Bytes read at once: enough for the call not to matter; for a conversion, few enough for the second cache.
+// Bytes read at once: enough for the call not to matter; for a conversion, few enough for the
+// second cache.
 constexpr std::int64_t kPiece = std::int64_t{8} << 20;
 constexpr std::int64_t kConvertedPiece = std::int64_t{1} << 20;
 
@@ -35,7 +36,8 @@ void ask_for_large_pages(const at::Tensor& tensor) {
 #endif
 }
 
-/// A part of the work: elements of one tensor, or where `all_of` is not empty the tensors of one storage.
+/// A part of the work: elements of one tensor, or where `all_of` is not empty the tensors of one
+/// storage.
 struct Task {
   const StreamedTensor* tensor;
   std::int64_t first = 0, count = 0;
@@ -60,7 +62,8 @@ std::vector<Task> make_tasks(const std::vector<StreamedTensor>& tensors) {
       tasks[found->second].all_of.push_back(&tensor);
       continue;
     }
-    const auto piece = (goes_straight(tensor) ? kPiece : kConvertedPiece) / item_size(tensor.record->dtype);
+    const auto piece =
+        (goes_straight(tensor) ? kPiece : kConvertedPiece) / item_size(tensor.record->dtype);
     const auto count = tensor.to.numel();
     for (std::int64_t first = 0; first < count; first += piece) {
       tasks.push_back({&tensor, first, std::min(piece, count - first), {}});
@@ -92,8 +95,8 @@ class Worker {
     }
     if (!buffer_.defined()) buffer_ = at::empty({kConvertedPiece}, at::kByte);
     read(buffer_.mutable_data_ptr());
-    const auto elements =
-        at::from_blob(buffer_.mutable_data_ptr(), {task.count}, at::dtype(*to_scalar_type(record->dtype)));
+    const auto elements = at::from_blob(buffer_.mutable_data_ptr(), {task.count},
+                                        at::dtype(*to_scalar_type(record->dtype)));
     to.view({-1}).narrow(0, task.first, task.count).copy_(elements);
   }
 

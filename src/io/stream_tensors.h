@@ -12,8 +12,8 @@ namespace xattn::io {
 struct StreamedTensor {
   const WeightsFile* file;
   const TensorRecord* record;
-  /// Of the record's shape, contiguous; of any floating dtype where the record is of one, and else of the
-  /// record's.
+  /// Of the record's shape, contiguous; of any floating dtype where the record is of one, and else
+  /// of the record's.
   at::Tensor to;
 };
 
@@ -22,9 +22,9 @@ bool can_stream(const TensorRecord& record, at::ScalarType to);
 
 /// Reads tensors from their files on torch's threads, converting as they pass.
 ///
-/// Where dtypes are equal, bytes go straight to their place; where not, through a small buffer a thread, or
-/// through one of the storage's size where the format has checksums. Throws: `FileError`; what was read
-/// before stays in the tensors.
+/// Where dtypes are equal, bytes go straight to their place; where not, through a small buffer a
+/// thread, or through one of the storage's size where the format has checksums. Throws:
+/// `FileError`; what was read before stays in the tensors.
 void stream_tensors(const std::vector<StreamedTensor>& tensors);
 
 }  // namespace xattn::io

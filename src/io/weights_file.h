@@ -52,7 +52,8 @@ class WeightsFile {
   /// Whether `read_piece` may be used: where the format has checksums, they need the whole storage.
   virtual bool has_pieces() const { return false; }
   /// Reads `count` bytes of a storage. May be called from several threads.
-  virtual void read_piece(std::size_t storage, std::uint64_t offset, void* to, std::size_t count) const;
+  virtual void read_piece(std::size_t storage, std::uint64_t offset, void* to,
+                          std::size_t count) const;
   /// Checks the checksums of everything that no tensor uses.
   virtual void verify_rest() const = 0;
 };

@@ -25,14 +25,15 @@ std::string folder_of(const std::string& folder, const std::string& subfolder) {
   return subfolder.empty() ? folder : folder + "/" + subfolder;
 }
 
-/// Gives each floating-point parameter and buffer memory of the wanted dtype and device, where it has
-/// other; what is in it is lost.
+/// Gives each floating-point parameter and buffer memory of the wanted dtype and device, where it
+/// has other; what is in it is lost.
 void allocate(const StateDict& tensors, const PretrainedOptions& options) {
   for (const auto& item : tensors) {
     auto tensor = item.value();
     const auto dtype = tensor.is_floating_point() ? options.dtype : tensor.scalar_type();
     if (tensor.scalar_type() == dtype && tensor.device() == options.device) continue;
-    tensor.set_data(at::empty(tensor.sizes(), tensor.options().dtype(dtype).device(options.device)));
+    tensor.set_data(
+        at::empty(tensor.sizes(), tensor.options().dtype(dtype).device(options.device)));
   }
 }
 
@@ -54,14 +55,14 @@ PretrainedFolder::PretrainedFolder(const std::string& folder, const std::string&
                                    const PretrainedOptions& options)
     : folder_(folder_of(folder, options.subfolder)), class_name_(class_name), options_(options) {
   if (!at::isFloatingType(options.dtype)) {
-    throw ValueError(
-        fmt::format("[{}] dtype: expected a floating-point one, got {}", kPlace, toString(options.dtype)));
+    throw ValueError(fmt::format("[{}] dtype: expected a floating-point one, got {}", kPlace,
+                                 toString(options.dtype)));
   }
   auto config = io::read_pretrained_config(kPlace, folder_);
   const auto& names = config.classes;
   if (!names.empty() && std::count(names.begin(), names.end(), class_name) == 0) {
-    throw ValueError(fmt::format("[{}] {}: expected the class {}, got {}", kPlace, config.path, class_name,
-                                 fmt::join(names, ", ")));
+    throw ValueError(fmt::format("[{}] {}: expected the class {}, got {}", kPlace, config.path,
+                                 class_name, fmt::join(names, ", ")));
   }
   config_ = std::move(config.text);
   is_diffusers_ = config.library == io::PretrainedLibrary::kDiffusers;
@@ -81,7 +82,8 @@ PretrainedFolder::Plan PretrainedFolder::make_plan(const torch::nn::Module& modu
     const auto [found, is_new] = name_of.try_emplace(*key, record.name);
     const auto* tensor = own.find(*key);
     if (!is_new) {
-      report.mismatched.push_back({*key, "one tensor", fmt::format("{} and {}", found->second, record.name)});
+      report.mismatched.push_back(
+          {*key, "one tensor", fmt::format("{} and {}", found->second, record.name)});
     } else if (!tensor) {
       report.unexpected.push_back(record.name);
     } else if (tensor->sizes() != record.shape || !io::can_stream(record, tensor->scalar_type())) {

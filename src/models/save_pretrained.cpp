@@ -52,7 +52,8 @@ void write_text(const fs::path& path, const std::string& text) {
 
 /// Whether a name is `start`, "-00001-of-00003" of any numbers, `end`.
 bool is_shard(const std::string& name, const std::string& start, const std::string& end) {
-  if (name.size() != start.size() + 15 + end.size() || !name.starts_with(start) || !name.ends_with(end))
+  if (name.size() != start.size() + 15 + end.size() || !name.starts_with(start) ||
+      !name.ends_with(end))
     return false;
   auto middle = name.substr(start.size(), 15);
   for (auto& c : middle) {
@@ -84,8 +85,8 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
                      const std::string& config, const std::string& folder,
                      const SavePretrainedOptions& options) {
   if (options.max_shard_size < 1) {
-    throw ValueError(
-        fmt::format("[{}] max_shard_size: expected 1 or more, got {}", kPlace, options.max_shard_size));
+    throw ValueError(fmt::format("[{}] max_shard_size: expected 1 or more, got {}", kPlace,
+                                 options.max_shard_size));
   }
   auto fields = nlohmann::ordered_json::parse(config);
   const bool is_diffusers = fields.contains("_class_name");

@@ -10,7 +10,8 @@ namespace xattn {
 
 /// Whether autograd is to see what is computed from these tensors, of which some may be undefined.
 inline bool wants_gradient(std::initializer_list<at::Tensor> tensors) {
-  return c10::GradMode::is_enabled() && std::any_of(tensors.begin(), tensors.end(), [](const at::Tensor& tensor) {
+  return c10::GradMode::is_enabled() &&
+         std::any_of(tensors.begin(), tensors.end(), [](const at::Tensor& tensor) {
            return tensor.defined() && tensor.requires_grad();
          });
 }

@@ -42,7 +42,8 @@ struct TinyConfig {
   }
 };
 
-/// A module with every kind of what is loaded: weights, a bias, another class's weights, an integer buffer.
+/// A module with every kind of what is loaded: weights, a bias, another class's weights, an integer
+/// buffer.
 class TinyImpl : public torch::nn::Cloneable<TinyImpl> {
  public:
   using Config = TinyConfig;
@@ -53,7 +54,8 @@ class TinyImpl : public torch::nn::Cloneable<TinyImpl> {
   void reset() override {
     conv = register_module("conv", Conv2d(Conv2dOptions(3, config.width, 3)));
     proj = register_module("proj", Linear(config.width, 700));
-    norm = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({config.width})));
+    norm =
+        register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({config.width})));
     steps = register_buffer("steps", torch::arange(3));
   }
 
@@ -102,8 +104,8 @@ class FromPretrained : public ::testing::Test {
     ASSERT_EQ(actual.keys(), expected.keys());
     for (const auto& item : expected) {
       const auto& tensor = actual[item.key()];
-      EXPECT_TRUE(
-          torch::equal(tensor, item.value().is_floating_point() ? item.value().to(dtype) : item.value()))
+      EXPECT_TRUE(torch::equal(
+          tensor, item.value().is_floating_point() ? item.value().to(dtype) : item.value()))
           << item.key();
     }
   }
@@ -133,7 +135,8 @@ TEST_F(FromPretrained, ConvertsToTheDtypeAskedFor) {
   }
   PretrainedOptions options;
   options.dtype = at::kInt;
-  EXPECT_NE(error<ValueError>(options).find("dtype: expected a floating-point one"), std::string::npos);
+  EXPECT_NE(error<ValueError>(options).find("dtype: expected a floating-point one"),
+            std::string::npos);
 }
 
 TEST_F(FromPretrained, ConvertsLargeTensorsPieceByPiece) {
@@ -160,9 +163,10 @@ TEST_F(FromPretrained, ReadsVariantsAndSubfolders) {
   expect_equal(*from_pretrained<Tiny>(folder(), options));
   options.variant = "";
   const auto message = error(options);
-  EXPECT_NE(message.find("expected one of the files diffusion_pytorch_model.safetensors.index.json, "
-                         "diffusion_pytorch_model.safetensors, diffusion_pytorch_model.bin.index.json, "
-                         "diffusion_pytorch_model.bin, got only 'diffusion_pytorch_model.fp16.safetensors'"),
+  EXPECT_NE(message.find(
+                "expected one of the files diffusion_pytorch_model.safetensors.index.json, "
+                "diffusion_pytorch_model.safetensors, diffusion_pytorch_model.bin.index.json, "
+                "diffusion_pytorch_model.bin, got only 'diffusion_pytorch_model.fp16.safetensors'"),
             std::string::npos)
       << message;
   options.variant = "../x";
@@ -203,14 +207,16 @@ TEST_F(FromPretrained, RenamesAndDropsKeys) {
   auto tensors = copy_of_weights();
   StateDict renamed;
   for (const auto& item : tensors) {
-    renamed.insert(item.key().starts_with("conv.") ? "old_" + item.key() : item.key(), item.value());
+    renamed.insert(item.key().starts_with("conv.") ? "old_" + item.key() : item.key(),
+                   item.value());
   }
   renamed.insert("position_ids", torch::arange(7));
   save_safetensors(weights(), renamed);
   expect_equal(*from_pretrained<Tiny>(folder()));
   renamed.insert("conv.bias", torch::zeros({4}));
   save_safetensors(weights(), renamed);
-  EXPECT_NE(error<StateDictError>().find("conv.bias: expected one tensor, got "), std::string::npos);
+  EXPECT_NE(error<StateDictError>().find("conv.bias: expected one tensor, got "),
+            std::string::npos);
 }
 
 TEST_F(FromPretrained, ListsAllProblemsOfTheWeightsAtOnce) {
@@ -222,9 +228,10 @@ TEST_F(FromPretrained, ListsAllProblemsOfTheWeightsAtOnce) {
   wrong.insert("extra", torch::zeros({1}));
   wrong.insert("norm.scale", torch::zeros({1}));
   save_safetensors(weights(), wrong);
-  EXPECT_EQ(error<StateDictError>(), "[from_pretrained] " + folder() +
-                                         ": Tiny: missing norm.weight; unexpected extra, norm.scale; "
-                                         "conv.bias: expected float32 [4], got float32 [5]");
+  EXPECT_EQ(error<StateDictError>(),
+            "[from_pretrained] " + folder() +
+                ": Tiny: missing norm.weight; unexpected extra, norm.scale; "
+                "conv.bias: expected float32 [4], got float32 [5]");
 }
 
 TEST_F(FromPretrained, RefusesDtypesThatAreNotConverted) {
@@ -239,7 +246,8 @@ TEST_F(FromPretrained, RefusesDtypesThatAreNotConverted) {
 
 TEST_F(FromPretrained, RefusesBadConfigs) {
   const auto config = folder_ / "config.json";
-  const auto expect = [&]<typename Error>(const std::string& text, const std::string& message, const Error*) {
+  const auto expect = [&]<typename Error>(const std::string& text, const std::string& message,
+                                          const Error*) {
     write_bytes(config, text);
     EXPECT_EQ(error<Error>(), "[from_pretrained] " + config + ": " + message);
   };
@@ -248,10 +256,12 @@ TEST_F(FromPretrained, RefusesBadConfigs) {
   expect("", "expected a JSON object, got an error at byte 1", file);
   expect("{\"width\": 4", "expected a JSON object, got an error at byte 12", file);
   expect("[]", "expected a JSON object", file);
-  expect("{\"_class_name\": \"UNet3D\", \"width\": 4}", "expected the class Tiny, got UNet3D", value);
+  expect("{\"_class_name\": \"UNet3D\", \"width\": 4}", "expected the class Tiny, got UNet3D",
+         value);
   expect("{\"architectures\": [\"A\", \"B\"]}", "expected the class Tiny, got A, B", value);
   fs::remove(config);
-  EXPECT_EQ(error(), "[from_pretrained] " + config + ": cannot be opened: No such file or directory");
+  EXPECT_EQ(error(),
+            "[from_pretrained] " + config + ": cannot be opened: No such file or directory");
   write_bytes(folder_ / "model_index.json", "{}");
   EXPECT_NE(error().find("is a pipeline's folder"), std::string::npos);
 }
@@ -288,13 +298,15 @@ TEST_F(Shards, RefusesBadIndices) {
   expect("names the shard 'elsewhere.safetensors', which is not in the folder");
   for (const auto* bad : {"../x", "", ".."}) {
     json_["weight_map"]["norm.weight"] = bad;
-    expect(std::string("weight_map: 'norm.weight': expected a file of this folder, got '") + bad + "'");
+    expect(std::string("weight_map: 'norm.weight': expected a file of this folder, got '") + bad +
+           "'");
   }
   json_["weight_map"]["norm.weight"] = 3;
   expect("weight_map: 'norm.weight': expected the name of a file");
   json_ = good;
   json_["weight_map"].erase("norm.weight");
-  expect("the shard '" + shard + "' holds the tensor 'norm.weight', which the index does not place there");
+  expect("the shard '" + shard +
+         "' holds the tensor 'norm.weight', which the index does not place there");
   json_ = good;
   json_["weight_map"]["more"] = shard;
   expect("the shard '" + shard + "' lacks 1 of its tensors, such as 'more'");

@@ -25,7 +25,8 @@ struct Loaded {
 };
 
 template <typename Holder>
-Loaded load(const std::string& folder, const PretrainedOptions& options, const SavePretrainedOptions& save) {
+Loaded load(const std::string& folder, const PretrainedOptions& options,
+            const SavePretrainedOptions& save) {
   const TemporaryFolder saved;
   const auto module = from_pretrained<Holder>(folder, options);
   EXPECT_FALSE(module->is_training());
@@ -86,7 +87,8 @@ TEST_P(PretrainedParity, RefusesAnotherClass) {
       ADD_FAILURE() << name << " was loaded from a " << model_case.module;
     } catch (const ValueError& error) {
       const std::string text = error.what();
-      EXPECT_NE(text.find("expected the class " + name + ", got " + model_case.module), text.npos) << text;
+      EXPECT_NE(text.find("expected the class " + name + ", got " + model_case.module), text.npos)
+          << text;
     }
   }
 }

@@ -59,7 +59,8 @@ void expect_same_outputs(const ModelCase& model_case, const ModelGolden& golden,
                          const std::map<std::string, at::Tensor>& outputs);
 
 /// Expects the gradients of every parameter and every input to be Python's.
-void expect_same_gradients(const ModelCase& model_case, const ModelGolden& golden, const torch::nn::Module& module,
+void expect_same_gradients(const ModelCase& model_case, const ModelGolden& golden,
+                           const torch::nn::Module& module,
                            const std::map<std::string, at::Tensor>& leaves,
                            const std::map<std::string, at::Tensor>& outputs);
 

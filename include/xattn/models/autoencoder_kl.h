@@ -50,7 +50,8 @@ class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
   torch::Tensor decode(const torch::Tensor& z);
 
   /// The key here of a key in a file of weights: older files name the attentions' layers `query`,
-  /// `key`, `value` and `proj_attn`. As in the original, their shapes must be those of linear layers.
+  /// `key`, `value` and `proj_attn`. As in the original, their shapes must be those of linear
+  /// layers.
   static std::optional<std::string> map_key(const std::string& key);
 
   /// The config with which this `Module` was constructed.

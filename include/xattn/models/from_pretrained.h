@@ -27,7 +27,8 @@ struct PretrainedOptions {
   std::string subfolder;
 };
 
-/// The classes that the config.json of a model's folder names; Python's `_class_name` or `architectures`.
+/// The classes that the config.json of a model's folder names; Python's `_class_name` or
+/// `architectures`.
 ///
 /// Throws: `FileError`.
 std::vector<std::string> pretrained_classes(const std::string& folder);
@@ -76,16 +77,17 @@ Holder make_pretrained(const PretrainedFolder& folder) {
 
 }  // namespace detail
 
-/// Loads a model from a folder that the Python original's `save_pretrained` wrote, ready for inference.
+/// Loads a model from a folder that the Python original's `save_pretrained` wrote, ready for
+/// inference.
 ///
-/// `from_pretrained<UNet2DConditionModel>("stable-diffusion/unet")` reads config.json and the weights:
-/// safetensors or .bin, in one file or sharded with an index. Tensors go from the files straight into the
-/// parameters, on torch's threads, and are converted as they pass: the weights are in memory once, but for a
-/// few MiB (.bin: and the largest of its tensors, a thread). Nothing in a file is executed.
-/// Throws: `FileError` for a folder or file that cannot be read, `ValueError` for a config of another class
-/// or with a value that is not implemented, `StateDictError`, which lists every key that is missing,
-/// unexpected or of another shape. Reference: diffusers 0.42.1, models/modeling_utils.py,
-/// `ModelMixin.from_pretrained`.
+/// `from_pretrained<UNet2DConditionModel>("stable-diffusion/unet")` reads config.json and the
+/// weights: safetensors or .bin, in one file or sharded with an index. Tensors go from the files
+/// straight into the parameters, on torch's threads, and are converted as they pass: the weights
+/// are in memory once, but for a few MiB (.bin: and the largest of its tensors, a thread). Nothing
+/// in a file is executed. Throws: `FileError` for a folder or file that cannot be read,
+/// `ValueError` for a config of another class or with a value that is not implemented,
+/// `StateDictError`, which lists every key that is missing, unexpected or of another shape.
+/// Reference: diffusers 0.42.1, models/modeling_utils.py, `ModelMixin.from_pretrained`.
 template <typename Holder>
 Holder from_pretrained(const std::string& folder, const PretrainedOptions& options = {}) {
   using Impl = typename Holder::ContainedType;

@@ -25,14 +25,14 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
 
 /// Writes a model's folder, config.json and safetensors, which Python's `from_pretrained` reads.
 ///
-/// The folder is made where it is not there. Each file appears complete or not at all; shards of an earlier
-/// save are removed. Throws: `FileError`; `ValueError` for a `max_shard_size` below 1.
+/// The folder is made where it is not there. Each file appears complete or not at all; shards of an
+/// earlier save are removed. Throws: `FileError`; `ValueError` for a `max_shard_size` below 1.
 /// Reference: diffusers 0.42.1, models/modeling_utils.py, `ModelMixin.save_pretrained`.
 template <typename Holder>
 void save_pretrained(const Holder& module, const std::string& folder,
                      const SavePretrainedOptions& options = {}) {
-  detail::save_pretrained(*module, Holder::ContainedType::kClassName, module->config.to_json(), folder,
-                          options);
+  detail::save_pretrained(*module, Holder::ContainedType::kClassName, module->config.to_json(),
+                          folder, options);
 }
 
 }  // namespace xattn

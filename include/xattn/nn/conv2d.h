@@ -21,7 +21,8 @@ struct Conv2dOptions {
   TORCH_ARG(bool, bias) = true;
 };
 
-/// `torch::nn::Conv2d` with a square kernel, which `SkipInitialization` spares from drawing weights.
+/// `torch::nn::Conv2d` with a square kernel, which `SkipInitialization` spares from drawing
+/// weights.
 ///
 /// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`. Reference: torch 2.13.0,
 /// torch/nn/modules/conv.py, `Conv2d`.

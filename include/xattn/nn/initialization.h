@@ -2,8 +2,9 @@
 
 namespace xattn {
 
-/// While one lives, the `Linear` and `Conv2d` that this thread constructs keep their weights uninitialised:
-/// for weights that are about to be loaded, which drawing them would delay by seconds.
+/// While one lives, the `Linear` and `Conv2d` that this thread constructs keep their weights
+/// uninitialised: for weights that are about to be loaded, which drawing them would delay by
+/// seconds.
 class SkipInitialization {
  public:
   SkipInitialization();

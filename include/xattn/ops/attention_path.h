@@ -13,9 +13,11 @@ enum class AttentionPath {
   kExplicit,
   /// LibTorch's `scaled_dot_product_attention` between the projections.
   kSdpa,
-  /// By blocks of image tokens, whose queries and scores never leave the cache. CPU, float32, no gradient.
+  /// By blocks of image tokens, whose queries and scores never leave the cache. CPU, float32, no
+  /// gradient.
   kBlocked,
-  /// As `kBlocked`, with the query projection folded into the keys and the output projection into the
+  /// As `kBlocked`, with the query projection folded into the keys and the output projection into
+  /// the
   /// values. CPU, float32, no gradient.
   kFolded,
 };
@@ -41,10 +43,10 @@ double attention_flops(AttentionPath path, const AttentionShape& shape, bool pre
 
 /// The cheapest of `kBlocked`, `kFolded` and, where the text is not prepared, `kSdpa`.
 ///
-/// Per image token, blocked costs the query projection, the scores, their product with the values and the
-/// output projection; folded costs two products with an inner width of num_heads · text_tokens instead,
-/// and some preparation. So short texts are folded, long ones are not; for a few image tokens no
-/// preparation pays.
+/// Per image token, blocked costs the query projection, the scores, their product with the values
+/// and the output projection; folded costs two products with an inner width of num_heads ·
+/// text_tokens instead, and some preparation. So short texts are folded, long ones are not; for a
+/// few image tokens no preparation pays.
 AttentionPath choose_attention_path(const AttentionShape& shape, bool prepared);
 
 }  // namespace xattn

@@ -50,17 +50,18 @@ bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& feat
 
 /// Prepares a text `[B, T, S]` with an optional mask `[B, 1, 1, T]`.
 ///
-/// `kAuto` chooses the path for `image_tokens` or, where that is not known, for many. A path that cannot
-/// be used for these tensors gives way to `kSdpa`.
+/// `kAuto` chooses the path for `image_tokens` or, where that is not known, for many. A path that
+/// cannot be used for these tensors gives way to `kSdpa`.
 PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor& text_features,
                           const std::optional<at::Tensor>& mask, AttentionPath path,
                           std::optional<int64_t> image_tokens = std::nullopt);
 
 /// softmax(q kᵀ / divisor + mask) v through the output projection.
 ///
-/// Shapes: image_features `[B, N, C]`, returns `[B, N, O]`, in memory channel by channel where the image
-/// features are. Without gradient, memory beyond input and output is at most 16 MiB on the CPU, whatever
-/// the path. A text prepared for `kBlocked` or `kFolded` is used by `kSdpa` where those cannot be.
+/// Shapes: image_features `[B, N, C]`, returns `[B, N, O]`, in memory channel by channel where the
+/// image features are. Without gradient, memory beyond input and output is at most 16 MiB on the
+/// CPU, whatever the path. A text prepared for `kBlocked` or `kFolded` is used by `kSdpa` where
+/// those cannot be.
 at::Tensor cross_attention(const at::Tensor& image_features, const PreparedText& text);
 
 }  // namespace xattn

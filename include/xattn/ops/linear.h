@@ -6,8 +6,8 @@ namespace xattn {
 
 /// x · weightᵀ + bias; the bias may be undefined.
 ///
-/// Shapes: x `[..., S]`, weight `[O, S]`, bias `[O]`; returns `[..., O]`. float32 on the CPU without gradient
-/// takes our kernels, the rest `at::linear`.
+/// Shapes: x `[..., S]`, weight `[O, S]`, bias `[O]`; returns `[..., O]`. float32 on the CPU
+/// without gradient takes our kernels, the rest `at::linear`.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
 }  // namespace xattn
