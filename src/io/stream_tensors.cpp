@@ -18,21 +18,21 @@
 namespace xattn::io {
 namespace {
 
-// Bytes read at once: enough for the call not to matter; for a conversion, few enough for the
-// second cache.
-constexpr std::int64_t kPiece = std::int64_t{8} << 20;
-constexpr std::int64_t kConvertedPiece = std::int64_t{1} << 20;
+// Bytes read at once: enough for the call not to matter, few enough for the second cache.
+constexpr std::int64_t kPiece = std::int64_t{1} << 20;
 
-/// Fresh memory costs as much as reading does, most of it in page faults: large pages take fewer.
-void ask_for_large_pages(const at::Tensor& tensor) {
-#ifdef MADV_HUGEPAGE
-  constexpr std::size_t kWorthIt = std::size_t{1} << 20;
-  if (!tensor.is_cpu() || tensor.nbytes() < kWorthIt) return;
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr());
-  const auto first = begin / page * page;
-  const auto last = (begin + tensor.nbytes() + page - 1) / page * page;
-  ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);  // advice: it may fail
+/// Fresh memory costs as much as reading does: its pages are asked for together, not by a fault
+/// each.
+///
+/// No large pages are asked for: where a virtual machine gives its free ones back to its host, they
+/// take twice the time of small ones.
+void populate(void* place, std::size_t count) {
+#ifdef MADV_POPULATE_WRITE
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(place);
+  const auto first = (begin + page - 1) / page * page, last = (begin + count) / page * page;
+  // Advice: it may fail, and does before Linux 5.14.
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_WRITE);
 #endif
 }
 
@@ -62,8 +62,7 @@ std::vector<Task> make_tasks(const std::vector<StreamedTensor>& tensors) {
       tasks[found->second].all_of.push_back(&tensor);
       continue;
     }
-    const auto piece =
-        (goes_straight(tensor) ? kPiece : kConvertedPiece) / item_size(tensor.record->dtype);
+    const auto piece = kPiece / item_size(tensor.record->dtype);
     const auto count = tensor.to.numel();
     for (std::int64_t first = 0; first < count; first += piece) {
       tasks.push_back({&tensor, first, std::min(piece, count - first), {}});
@@ -90,10 +89,12 @@ class Worker {
       file->read_piece(record->storage, task.first * size, bytes, task.count * size);
     };
     if (goes_straight(*task.tensor)) {
-      read(static_cast<char*>(to.mutable_data_ptr()) + task.first * size);
+      auto* place = static_cast<char*>(to.mutable_data_ptr()) + task.first * size;
+      populate(place, static_cast<std::size_t>(task.count * size));
+      read(place);
       return;
     }
-    if (!buffer_.defined()) buffer_ = at::empty({kConvertedPiece}, at::kByte);
+    if (!buffer_.defined()) buffer_ = at::empty({kPiece}, at::kByte);
     read(buffer_.mutable_data_ptr());
     const auto elements = at::from_blob(buffer_.mutable_data_ptr(), {task.count},
                                         at::dtype(*to_scalar_type(record->dtype)));
@@ -132,7 +133,6 @@ bool can_stream(const TensorRecord& record, at::ScalarType to) {
 }
 
 void stream_tensors(const std::vector<StreamedTensor>& tensors) {
-  for (const auto& tensor : tensors) ask_for_large_pages(tensor.to);
   const auto tasks = make_tasks(tensors);
   std::atomic<std::size_t> next{0};
   const auto work = [&](std::int64_t, std::int64_t) {
