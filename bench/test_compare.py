@@ -104,11 +104,21 @@ class FakeProgramTest(unittest.TestCase):
         driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         while driver.poll() is None and not self.workers():
             time.sleep(0.1)
-        driver.send_signal(signal.SIGINT)
-        _, stderr = driver.communicate(timeout=10)
+        _, stderr = self.interrupt(driver)
         self.assertEqual((driver.returncode, stderr[-13:]), (130, b"\ninterrupted\n"))
         self.assertNotIn(b"Traceback", stderr)
         self.assertEqual(self.workers(), [])
+
+    def interrupt(self, driver: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+        """What a user does: once more, if an import swallowed the first."""
+        for _ in range(10):
+            driver.send_signal(signal.SIGINT)
+            try:
+                return driver.communicate(timeout=5)
+            except subprocess.TimeoutExpired:
+                continue
+        driver.kill()
+        return driver.communicate()
 
     def workers(self) -> list[str]:
         """Command lines of processes that run the fake program."""
