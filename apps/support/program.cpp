@@ -8,7 +8,9 @@
 #include <cstdio>
 #include <exception>
 #include <limits>
+#include <set>
 #include <string>
+#include <utility>
 
 namespace xattn::apps {
 namespace {
@@ -24,6 +26,21 @@ void print_error(const CLI::App& app, std::string message) {
   std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), message.c_str());
 }
 
+/// Prints LibTorch's warnings and ours as "program: warning: message", each once.
+class Warnings : public c10::WarningHandler {
+ public:
+  explicit Warnings(std::string program) : program_(std::move(program)) {}
+
+  void process(const c10::Warning& warning) override {
+    if (!printed_.insert(warning.msg()).second) return;
+    std::fprintf(stderr, "%s: warning: %s\n", program_.c_str(), warning.msg().c_str());
+  }
+
+ private:
+  std::string program_;
+  std::set<std::string> printed_;
+};
+
 /// Large tensors come and go with every pass; by default glibc gives each back to the system and
 /// pays for fresh pages again (measured: up to twice the time, see docs/performance.md).
 void keep_freed_memory() {
@@ -37,6 +54,8 @@ void keep_freed_memory() {
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& run) {
   keep_freed_memory();
+  Warnings warnings(app.get_name());
+  const c10::WarningUtils::WarningHandlerGuard guard(&warnings);
   try {
     app.parse(argc, argv);
     const auto code = run();
