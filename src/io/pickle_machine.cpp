@@ -9,6 +9,7 @@
 
 #include "little_endian.h"
 #include "text.h"
+#include "utf8.h"
 
 namespace xattn::io {
 namespace {

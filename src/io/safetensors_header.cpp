@@ -16,6 +16,7 @@
 
 #include "json_guard.h"
 #include "text.h"
+#include "utf8.h"
 
 namespace xattn::io {
 namespace {

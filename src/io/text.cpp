@@ -1,5 +1,7 @@
 #include "text.h"
 
+#include "utf8.h"
+
 namespace xattn::io {
 
 std::string hex(std::uint64_t value) {
@@ -30,35 +32,6 @@ std::string quote(std::string_view text) {
     while (!is_utf8(std::string_view(result).substr(1))) result.pop_back();
   }
   return text.size() > kLongest ? result + "…'" : result + "'";
-}
-
-bool is_utf8(std::string_view text) {
-  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
-  const auto* const end = p + text.size();
-  while (p < end) {
-    const unsigned char first = *p++;
-    if (first < 0x80) continue;
-    int more = 0;
-    unsigned char low = 0x80, high = 0xbf;
-    if (first >= 0xc2 && first <= 0xdf) {
-      more = 1;
-    } else if (first >= 0xe0 && first <= 0xef) {
-      more = 2;
-      if (first == 0xe0) low = 0xa0;   // overlong
-      if (first == 0xed) high = 0x9f;  // surrogates
-    } else if (first >= 0xf0 && first <= 0xf4) {
-      more = 3;
-      if (first == 0xf0) low = 0x90;   // overlong
-      if (first == 0xf4) high = 0x8f;  // beyond U+10FFFF
-    } else {
-      return false;
-    }
-    for (; more > 0; --more, low = 0x80, high = 0xbf) {
-      if (p == end || *p < low || *p > high) return false;
-      ++p;
-    }
-  }
-  return true;
 }
 
 }  // namespace xattn::io

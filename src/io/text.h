@@ -35,9 +35,6 @@ std::string hex(std::uint64_t value);
 /// Text from a file, made fit for an error message: in quotes, shortened, control bytes escaped.
 std::string quote(std::string_view text);
 
-/// True for well-formed UTF-8 (no overlong forms, no surrogates).
-bool is_utf8(std::string_view text);
-
 /// "[4, 3, 64]"
 template <class Sizes>
 std::string shape_text(const Sizes& sizes) {

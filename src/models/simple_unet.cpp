@@ -40,7 +40,7 @@ SimpleUNetImpl::SimpleUNetImpl(const SimpleUNetOptions& options_) : options(opti
 
 void SimpleUNetImpl::reset() {
   const auto embed_dim = options.embed_dim();
-  if (embed_dim < 1) throw_value_error(kPlace, "embed_dim", "1 or more", std::to_string(embed_dim));
+  check_at_least(kPlace, "embed_dim", embed_dim, 1);
   downsample = register_module(
       "downsample", torch::nn::Conv2d(torch::nn::Conv2dOptions(kImageChannels, embed_dim, kKernel)
                                           .stride(kStride)

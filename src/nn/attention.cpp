@@ -12,10 +12,6 @@ namespace {
 
 constexpr auto kPlace = "Attention";
 
-void check_positive(const char* name, int64_t value) {
-  if (value < 1) throw_value_error(kPlace, name, "1 or more", std::to_string(value));
-}
-
 }  // namespace
 
 AttentionImpl::AttentionImpl(const AttentionOptions& options_) : options(options_) {
@@ -25,10 +21,10 @@ AttentionImpl::AttentionImpl(const AttentionOptions& options_) : options(options
 void AttentionImpl::reset() {
   const auto query_dim = options.query_dim(),
              text_dim = options.cross_attention_dim().value_or(query_dim);
-  check_positive("query_dim", query_dim);
-  check_positive("cross_attention_dim", text_dim);
-  check_positive("heads", options.heads());
-  check_positive("dim_head", options.dim_head());
+  check_at_least(kPlace, "query_dim", query_dim, 1);
+  check_at_least(kPlace, "cross_attention_dim", text_dim, 1);
+  check_at_least(kPlace, "heads", options.heads(), 1);
+  check_at_least(kPlace, "dim_head", options.dim_head(), 1);
   if (options.norm_num_groups()) {
     const auto groups = *options.norm_num_groups();
     if (groups < 1 || query_dim % groups != 0) {

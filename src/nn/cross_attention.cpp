@@ -13,8 +13,8 @@ constexpr auto kPlace = "CrossAttention";
 
 void check_options(const CrossAttentionOptions& options) {
   const auto embed_dim = options.embed_dim(), num_heads = options.num_heads();
-  if (embed_dim < 1) throw_value_error(kPlace, "embed_dim", "1 or more", std::to_string(embed_dim));
-  if (num_heads < 1) throw_value_error(kPlace, "num_heads", "1 or more", std::to_string(num_heads));
+  check_at_least(kPlace, "embed_dim", embed_dim, 1);
+  check_at_least(kPlace, "num_heads", num_heads, 1);
   if (embed_dim % num_heads != 0) {
     throw_value_error(kPlace, "embed_dim", "a multiple of num_heads = " + std::to_string(num_heads),
                       std::to_string(embed_dim));

@@ -19,7 +19,7 @@ Downsample2DImpl::Downsample2DImpl(const Downsample2DOptions& options_) : option
 void Downsample2DImpl::reset() {
   const auto channels = options.channels(),
              out_channels = options.out_channels().value_or(channels);
-  if (channels < 1) throw_value_error(kPlace, "channels", "1 or more", std::to_string(channels));
+  check_at_least(kPlace, "channels", channels, 1);
   if (!options.use_conv()) {
     if (out_channels == channels) return;
     throw_value_error(kPlace, "out_channels",

@@ -24,8 +24,8 @@ ResnetBlock2DImpl::ResnetBlock2DImpl(const ResnetBlock2DOptions& options_) : opt
 void ResnetBlock2DImpl::reset() {
   const auto in = options.in_channels(), middle = options.out_channels().value_or(in);
   const auto out = options.conv_2d_out_channels().value_or(middle);
-  if (in < 1) throw_value_error(kPlace, "in_channels", "1 or more", std::to_string(in));
-  if (middle < 1) throw_value_error(kPlace, "out_channels", "1 or more", std::to_string(middle));
+  check_at_least(kPlace, "in_channels", in, 1);
+  check_at_least(kPlace, "out_channels", middle, 1);
   const auto& norm = options.time_embedding_norm();
   if (norm != "default" && norm != "scale_shift") {
     throw_value_error(kPlace, "time_embedding_norm", "default or scale_shift", norm);

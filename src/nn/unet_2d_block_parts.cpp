@@ -23,20 +23,16 @@ ResnetBlock2D resnet(const UNet2DBlockOptions& options, int64_t in_channels) {
                            .output_scale_factor(options.output_scale_factor()));
 }
 
-void check_positive(const char* place, const char* name, int64_t value) {
-  if (value < 1) throw_value_error(place, name, "1 or more", std::to_string(value));
-}
-
 }  // namespace
 
 void check_options(const char* place, const UNet2DBlockOptions& options, bool has_attention) {
-  check_positive(place, "in_channels", options.in_channels());
-  check_positive(place, "out_channels", options.out_channels());
-  check_positive(place, "temb_channels", options.temb_channels());
-  check_positive(place, "num_layers", options.num_layers());
+  check_at_least(place, "in_channels", options.in_channels(), 1);
+  check_at_least(place, "out_channels", options.out_channels(), 1);
+  check_at_least(place, "temb_channels", options.temb_channels(), 1);
+  check_at_least(place, "num_layers", options.num_layers(), 1);
   if (!has_attention) return;
-  check_positive(place, "num_attention_heads", options.num_attention_heads());
-  check_positive(place, "cross_attention_dim", options.cross_attention_dim());
+  check_at_least(place, "num_attention_heads", options.num_attention_heads(), 1);
+  check_at_least(place, "cross_attention_dim", options.cross_attention_dim(), 1);
   const auto& layers = options.transformer_layers_per_block();
   if (layers.size() != 1 && static_cast<int64_t>(layers.size()) < options.num_layers()) {
     throw_value_error(place, "transformer_layers_per_block",

@@ -17,7 +17,7 @@ Upsample2DImpl::Upsample2DImpl(const Upsample2DOptions& options_) : options(opti
 
 void Upsample2DImpl::reset() {
   const auto channels = options.channels();
-  if (channels < 1) throw_value_error(kPlace, "channels", "1 or more", std::to_string(channels));
+  check_at_least(kPlace, "channels", channels, 1);
   if (!options.use_conv()) return;
   conv = register_module(
       options.name() == "conv" ? "conv" : "Conv2d_0",

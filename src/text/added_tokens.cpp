@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "unicode.h"
-#include "utf8.h"
+#include "io/utf8.h"
 
 namespace xattn::text {
 namespace {
 
 bool is_space_at(std::string_view text, std::size_t at, std::size_t& size) {
-  const auto character = first_character(text.substr(at));
+  const auto character = io::first_character(text.substr(at));
   size = character.size;
   return character_class(character.code) == CharacterClass::kSpace;
 }

@@ -10,7 +10,7 @@
 #include "clip_tokenizer_files.h"
 #include "io/text.h"
 #include "unicode.h"
-#include "utf8.h"
+#include "io/utf8.h"
 #include "words.h"
 #include "xattn/error.h"
 
@@ -37,7 +37,7 @@ bool is_stripped(char32_t code) {
 std::string strip(const std::string& text) {
   std::size_t start = text.size(), end = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const auto character = text::first_character(std::string_view(text).substr(at));
+    const auto character = io::first_character(std::string_view(text).substr(at));
     if (!is_stripped(character.code)) {
       start = std::min(start, at);
       end = at + character.size;
@@ -91,7 +91,7 @@ CLIPTokenizer CLIPTokenizer::from_pretrained(const std::string& folder) {
 }
 
 std::vector<int64_t> CLIPTokenizer::ids_of(std::string_view text) const {
-  if (const auto at = text::find_invalid_utf8(text); at != std::string_view::npos) {
+  if (const auto at = io::find_invalid_utf8(text); at != std::string_view::npos) {
     throw ValueError(
         io::cat("[CLIPTokenizer] text: expected UTF-8, got an invalid byte at offset ", at));
   }
@@ -157,7 +157,7 @@ std::string CLIPTokenizer::decode(std::span<const int64_t> ids, bool skip_specia
     bytes += text::bytes_of_token(token->second);
   }
   return strip(
-      replace_all(text::replace_invalid_utf8(bytes), text::BytePairEncoding::kEndOfWord, " "));
+      replace_all(io::replace_invalid_utf8(bytes), text::BytePairEncoding::kEndOfWord, " "));
 }
 
 std::optional<int64_t> CLIPTokenizer::token_to_id(std::string_view token) const {

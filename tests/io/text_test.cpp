@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "io/utf8.h"
 #include "xattn/io/checkpoint_info.h"
 
 namespace xattn::testing {

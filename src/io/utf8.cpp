@@ -1,6 +1,6 @@
 #include "utf8.h"
 
-namespace xattn::text {
+namespace xattn::io {
 
 Character first_character(std::string_view bytes) {
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
@@ -38,6 +38,10 @@ std::size_t find_invalid_utf8(std::string_view bytes) {
   return std::string_view::npos;
 }
 
+bool is_utf8(std::string_view text) {
+  return find_invalid_utf8(text) == std::string_view::npos;
+}
+
 void append_utf8(std::string& to, char32_t code) {
   const auto put = [&](char32_t byte) { to.push_back(static_cast<char>(byte)); };
   if (code < 0x80) {
@@ -71,4 +75,4 @@ std::string replace_invalid_utf8(std::string_view bytes) {
   return text;
 }
 
-}  // namespace xattn::text
+}  // namespace xattn::io
