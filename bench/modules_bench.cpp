@@ -4,7 +4,7 @@
 #include <benchmark/benchmark.h>
 #include <torch/utils.h>
 
-#include "xattn/models/simple_unet.h"
+#include "xattn/models/simple_unet/simple_unet.h"
 #include "xattn/nn/cross_attention.h"
 
 namespace {

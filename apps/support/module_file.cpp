@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::apps {
 namespace {

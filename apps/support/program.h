@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace CLI {
 class App;

@@ -17,12 +17,12 @@
 
 #include "commands.h"
 #include "contender.h"
-#include "difference.h"
+#include "support/difference.h"
 #include "support/process.h"
 #include "support/program.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 #include "xattn/io/safetensors.h"
-#include "xattn/models/simple_unet.h"
+#include "xattn/models/simple_unet/simple_unet.h"
 
 namespace xattn::apps {
 namespace {

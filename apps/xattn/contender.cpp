@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "xattn/models/from_checkpoint.h"
+#include "xattn/pretrained/from_checkpoint.h"
 
 namespace xattn::apps {
 namespace {

@@ -9,10 +9,10 @@
 #include <map>
 #include <optional>
 
-#include "xattn/error.h"
-#include "xattn/models/autoencoder_kl.h"
-#include "xattn/models/clip_text_model.h"
-#include "xattn/models/unet_2d_condition_model.h"
+#include "xattn/core/error.h"
+#include "xattn/models/autoencoder_kl/autoencoder_kl.h"
+#include "xattn/models/clip/clip_text_model.h"
+#include "xattn/models/unet_2d_condition/unet_2d_condition_model.h"
 
 namespace xattn::apps {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "xattn/io/state_dict.h"
-#include "xattn/models/from_pretrained.h"
-#include "xattn/models/save_pretrained.h"
+#include "xattn/pretrained/from_pretrained.h"
+#include "xattn/pretrained/save_pretrained.h"
 
 namespace xattn::apps {
 

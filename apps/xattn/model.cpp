@@ -4,8 +4,8 @@
 
 #include <sstream>
 
-#include "xattn/error.h"
-#include "xattn/models/from_checkpoint.h"
+#include "xattn/core/error.h"
+#include "xattn/pretrained/from_checkpoint.h"
 
 namespace xattn::apps {
 namespace {

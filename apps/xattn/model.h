@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "xattn/io/checkpoint.h"
-#include "xattn/models/simple_unet.h"
+#include "xattn/models/simple_unet/simple_unet.h"
 
 namespace xattn::apps {
 

@@ -3,9 +3,9 @@
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
-#include "io/scalar_type.h"
+#include "core/scalar_type.h"
 #include "io/weights_file.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::apps {
 namespace {
@@ -63,7 +63,7 @@ Recording::~Recording() = default;
 
 at::Tensor Recording::tensor(const std::string& name) const {
   const auto& record = file_->contents().tensors[index_.at(name)];
-  const auto dtype = io::to_scalar_type(record.dtype);
+  const auto dtype = to_scalar_type(record.dtype);
   if (!dtype)
     throw FileError(
         fmt::format("[{}] {}: {}: a dtype that needs a newer LibTorch", kPlace, path_, name));
@@ -73,7 +73,7 @@ at::Tensor Recording::tensor(const std::string& name) const {
 }
 
 std::optional<at::ScalarType> Recording::dtype(const std::string& name) const {
-  return io::to_scalar_type(file_->contents().tensors[index_.at(name)].dtype);
+  return to_scalar_type(file_->contents().tensors[index_.at(name)].dtype);
 }
 
 at::Tensor RecordedArguments::get(const std::string& name) const {

@@ -20,7 +20,7 @@
 #include "support/module_file.h"
 #include "support/process.h"
 #include "support/program.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 #include "xattn/io/safetensors.h"
 
 namespace xattn::apps {

@@ -6,7 +6,7 @@
 
 #include <exception>
 
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::apps {
 namespace {

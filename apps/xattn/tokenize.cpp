@@ -11,7 +11,7 @@
 
 #include "commands.h"
 #include "support/program.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 #include "xattn/text/clip_tokenizer.h"
 
 namespace xattn::apps {

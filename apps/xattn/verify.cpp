@@ -12,15 +12,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "check.h"
 #include "commands.h"
-#include "difference.h"
+#include "core/check.h"
 #include "model.h"
 #include "script.h"
+#include "support/difference.h"
 #include "support/program.h"
 #include "verify_folder.h"
-#include "xattn/error.h"
-#include "xattn/models/from_checkpoint.h"
+#include "xattn/core/error.h"
+#include "xattn/pretrained/from_checkpoint.h"
 
 namespace xattn::apps {
 namespace {

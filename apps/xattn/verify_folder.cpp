@@ -15,15 +15,15 @@
 #include <set>
 #include <vector>
 
-#include "check.h"
-#include "difference.h"
+#include "core/check.h"
 #include "folder_model.h"
 #include "module_runners.h"
 #include "recording.h"
 #include "support/device.h"
+#include "support/difference.h"
 #include "support/dtype.h"
 #include "support/program.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::apps {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include "file.h"
+#include "io/file.h"
 
 namespace xattn::io {
 

@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include "scalar_type.h"
-#include "text.h"
-#include "weights_file.h"
+#include "core/scalar_type.h"
+#include "core/text.h"
+#include "io/weights_file.h"
 
 namespace xattn {
 namespace {
@@ -59,7 +59,7 @@ std::vector<at::Tensor> read_storages(const io::WeightsFile& file, const std::st
       total += size;
     }
   } catch (const std::exception&) {
-    throw FileError(io::cat("[", kPlace, "] ", path, ": not enough memory for its tensors"));
+    throw FileError(cat("[", kPlace, "] ", path, ": not enough memory for its tensors"));
   }
   const unsigned threads =
       total < kWorthThreads ? 1 : std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads);
@@ -70,10 +70,10 @@ std::vector<at::Tensor> read_storages(const io::WeightsFile& file, const std::st
 
 at::Tensor make_tensor(const io::TensorRecord& record, const at::Tensor& bytes,
                        const std::string& path) {
-  const auto type = io::to_scalar_type(record.dtype);
+  const auto type = to_scalar_type(record.dtype);
   if (!type) {
-    throw FileError(io::cat("[", kPlace, "] ", path, ": tensor ", io::quote(record.name), ": ",
-                            io::name(record.dtype), " needs a newer LibTorch"));
+    throw FileError(cat("[", kPlace, "] ", path, ": tensor ", quote(record.name), ": ",
+                        name(record.dtype), " needs a newer LibTorch"));
   }
   at::Tensor tensor = at::empty({0}, *type);
   tensor.set_(bytes.storage(), record.offset, record.shape, record.strides);

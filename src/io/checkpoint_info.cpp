@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "weights_file.h"
+#include "io/weights_file.h"
 
 namespace xattn {
 namespace {
@@ -46,7 +46,7 @@ CheckpointInfo inspect_checkpoint(const std::string& path) {
   const io::Contents& contents = file->contents();
   CheckpointInfo info{contents.format, {}, {}};
   for (const io::TensorRecord& tensor : contents.tensors) {
-    info.tensors.push_back({tensor.name, std::string(io::name(tensor.dtype)), tensor.shape});
+    info.tensors.push_back({tensor.name, std::string(name(tensor.dtype)), tensor.shape});
   }
   info.attributes.insert(contents.attributes.begin(), contents.attributes.end());
   return info;

@@ -1,4 +1,4 @@
-#include "file.h"
+#include "io/file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "text.h"
+#include "core/text.h"
 
 namespace xattn::io {
 

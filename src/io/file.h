@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "subject.h"
+#include "io/subject.h"
 
 namespace xattn::io {
 

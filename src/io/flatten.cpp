@@ -1,11 +1,11 @@
-#include "flatten.h"
+#include "io/flatten.h"
 
 #include <algorithm>
 #include <string>
 #include <unordered_map>
 
-#include "tensor_record.h"
-#include "text.h"
+#include "core/text.h"
+#include "io/tensor_record.h"
 
 namespace xattn::io {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "pickle.h"
-#include "weights_file.h"
-#include "zip_archive.h"
+#include "io/pickle.h"
+#include "io/weights_file.h"
+#include "io/zip_archive.h"
 
 namespace xattn::io {
 

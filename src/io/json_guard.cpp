@@ -1,6 +1,6 @@
-#include "json_guard.h"
+#include "io/json_guard.h"
 
-#include "text.h"
+#include "core/text.h"
 
 namespace xattn::io {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "subject.h"
+#include "io/subject.h"
 
 namespace xattn::io {
 

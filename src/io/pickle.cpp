@@ -1,7 +1,7 @@
-#include "pickle.h"
+#include "io/pickle.h"
 
-#include "pickle_machine.h"
-#include "text.h"
+#include "core/text.h"
+#include "io/pickle_machine.h"
 
 namespace xattn::io {
 

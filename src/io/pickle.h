@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "pickle_globals.h"
-#include "subject.h"
+#include "io/pickle_globals.h"
+#include "io/subject.h"
 
 namespace xattn::io {
 

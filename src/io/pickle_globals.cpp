@@ -1,11 +1,11 @@
-#include "pickle_globals.h"
+#include "io/pickle_globals.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "dtype.h"
-#include "text.h"
+#include "core/dtype.h"
+#include "core/text.h"
 
 namespace xattn::io {
 namespace {

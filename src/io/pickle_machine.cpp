@@ -2,14 +2,14 @@
 // into a container, keep and recall values in a memo, or name globals and call them (REDUCE,
 // NEWOBJ, BUILD). Python imports and runs what is named. Here a global must be on a list, and a
 // call becomes a record.
-#include "pickle_machine.h"
+#include "io/pickle_machine.h"
 
 #include <algorithm>
 #include <bit>
 
-#include "little_endian.h"
-#include "text.h"
-#include "utf8.h"
+#include "core/text.h"
+#include "core/utf8.h"
+#include "io/little_endian.h"
 
 namespace xattn::io {
 namespace {

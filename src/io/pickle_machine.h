@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pickle.h"
+#include "io/pickle.h"
 
 namespace xattn::io {
 

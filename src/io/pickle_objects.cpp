@@ -1,7 +1,7 @@
 // The opcodes with which Python imports and calls what a file names. Here a global is looked up in
 // a list, and a call makes a plain container or a record of its arguments.
-#include "pickle_machine.h"
-#include "text.h"
+#include "core/text.h"
+#include "io/pickle_machine.h"
 
 namespace xattn::io {
 

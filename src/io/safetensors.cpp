@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <vector>
 
-#include "atomic_file.h"
-#include "safetensors_header.h"
-#include "scalar_type.h"
-#include "text.h"
-#include "xattn/error.h"
+#include "core/scalar_type.h"
+#include "core/text.h"
+#include "io/atomic_file.h"
+#include "io/safetensors_header.h"
+#include "xattn/core/error.h"
 
 namespace xattn {
 namespace {
@@ -21,18 +21,17 @@ std::vector<io::SafetensorsEntry> describe(const std::string& path, const StateD
   for (const auto& item : tensors) {
     const at::Tensor& tensor = item.value();
     const auto refuse = [&](std::string_view expected, std::string_view got) {
-      throw ValueError(io::cat("[", kPlace, "] ", path, ": tensor ", io::quote(item.key()),
-                               ": expected ", expected, ", got ", got));
+      throw ValueError(cat("[", kPlace, "] ", path, ": tensor ", quote(item.key()), ": expected ",
+                           expected, ", got ", got));
     };
     if (!tensor.defined()) refuse("a tensor", "an undefined one");
     if (tensor.layout() != at::kStrided || tensor.is_quantized() || tensor.is_nested() ||
         tensor.is_meta()) {
       refuse("a dense tensor that holds data", tensor.toString());
     }
-    const auto dtype = io::to_dtype(tensor.scalar_type());
-    if (!dtype || io::info(*dtype).safetensors.empty()) {
-      refuse("a dtype that safetensors has",
-             dtype ? io::name(*dtype) : toString(tensor.scalar_type()));
+    const auto dtype = to_dtype(tensor.scalar_type());
+    if (!dtype || info(*dtype).safetensors.empty()) {
+      refuse("a dtype that safetensors has", dtype ? name(*dtype) : toString(tensor.scalar_type()));
     }
     entries.push_back({item.key(), *dtype, tensor.sizes().vec()});
   }

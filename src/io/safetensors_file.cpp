@@ -1,7 +1,7 @@
-#include "safetensors_file.h"
+#include "io/safetensors_file.h"
 
-#include "little_endian.h"
-#include "text.h"
+#include "core/text.h"
+#include "io/little_endian.h"
 
 namespace xattn::io {
 

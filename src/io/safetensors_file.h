@@ -3,8 +3,8 @@
 #include <memory>
 #include <vector>
 
-#include "safetensors_header.h"
-#include "weights_file.h"
+#include "io/safetensors_header.h"
+#include "io/weights_file.h"
 
 namespace xattn::io {
 

@@ -5,7 +5,7 @@
 //
 // Ranges are counted from the header's end. Sorted, they cover the data section from its first byte
 // to the file's last without holes or overlaps. The header may end with spaces.
-#include "safetensors_header.h"
+#include "io/safetensors_header.h"
 
 #include <algorithm>
 #include <limits>
@@ -14,9 +14,9 @@
 #include <optional>
 #include <utility>
 
-#include "json_guard.h"
-#include "text.h"
-#include "utf8.h"
+#include "core/text.h"
+#include "core/utf8.h"
+#include "io/json_guard.h"
 
 namespace xattn::io {
 namespace {

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "dtype.h"
-#include "subject.h"
-#include "weights_file.h"
+#include "core/dtype.h"
+#include "io/subject.h"
+#include "io/weights_file.h"
 
 namespace xattn::io {
 

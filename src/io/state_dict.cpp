@@ -5,9 +5,9 @@
 #include <fmt/ranges.h>
 #include <torch/nn/module.h>
 
-#include "check.h"
-#include "load_report.h"
-#include "xattn/error.h"
+#include "core/check.h"
+#include "io/load_report.h"
+#include "xattn/core/error.h"
 
 namespace xattn {
 namespace {

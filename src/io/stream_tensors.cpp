@@ -1,4 +1,4 @@
-#include "stream_tensors.h"
+#include "io/stream_tensors.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <map>
 
-#include "scalar_type.h"
-#include "text.h"
+#include "core/scalar_type.h"
+#include "core/text.h"
 
 namespace xattn::io {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "weights_file.h"
+#include "io/weights_file.h"
 
 namespace xattn::io {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::io {
 

@@ -9,9 +9,9 @@
 // metadata is {'conj': True} or {'neg': True} for a lazy conjugate or negative. A storage is the
 // persistent id ('storage', class, key, place, count): entry data/<key>, count elements of the
 // class.
-#include "tensor_record.h"
+#include "io/tensor_record.h"
 
-#include "text.h"
+#include "core/text.h"
 
 namespace xattn::io {
 namespace {

@@ -5,9 +5,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "pickle.h"
-#include "weights_file.h"
-#include "zip_archive.h"
+#include "io/pickle.h"
+#include "io/weights_file.h"
+#include "io/zip_archive.h"
 
 namespace xattn::io {
 

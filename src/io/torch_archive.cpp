@@ -8,13 +8,13 @@
 //
 // Others (.format_version, .storage_alignment, .data/serialization_id, traced_inputs.pkl, extra/…)
 // hold nothing of the weights: their checksums are checked and their contents left alone.
-#include "torch_archive.h"
+#include "io/torch_archive.h"
 
 #include <algorithm>
 
-#include "flatten.h"
-#include "pickle.h"
-#include "text.h"
+#include "core/text.h"
+#include "io/flatten.h"
+#include "io/pickle.h"
 
 namespace xattn::io {
 namespace {

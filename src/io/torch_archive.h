@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "weights_file.h"
-#include "zip_archive.h"
+#include "io/weights_file.h"
+#include "io/zip_archive.h"
 
 namespace xattn::io {
 

@@ -1,14 +1,14 @@
-#include "weights_file.h"
+#include "io/weights_file.h"
 
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <stdexcept>
 
-#include "little_endian.h"
-#include "safetensors_file.h"
-#include "text.h"
-#include "torch_archive.h"
+#include "core/text.h"
+#include "io/little_endian.h"
+#include "io/safetensors_file.h"
+#include "io/torch_archive.h"
 
 namespace xattn::io {
 namespace {

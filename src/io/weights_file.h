@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "dtype.h"
-#include "file.h"
+#include "core/dtype.h"
+#include "io/file.h"
 #include "xattn/io/checkpoint_info.h"
 
 namespace xattn::io {

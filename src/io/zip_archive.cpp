@@ -19,16 +19,16 @@
 // Flags are 0x0800 (names are UTF-8) and, where a descriptor follows, 0x0008. PyTorch's own reader
 // looks at few of these bytes and at no CRC. Here every byte has one value that it may have, so no
 // flipped bit goes unseen.
-#include "zip_archive.h"
+#include "io/zip_archive.h"
 
 #include <zlib.h>
 
 #include <algorithm>
 #include <memory>
 
-#include "little_endian.h"
-#include "text.h"
-#include "zip_directory.h"
+#include "core/text.h"
+#include "io/little_endian.h"
+#include "io/zip_directory.h"
 
 namespace xattn::io {
 namespace {

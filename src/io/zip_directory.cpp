@@ -8,12 +8,12 @@
 //
 // Values that do not fit the end record are there all ones. An archive without the zip64 records is
 // taken too, if all its values fit.
-#include "zip_directory.h"
+#include "io/zip_directory.h"
 
 #include <algorithm>
 
-#include "little_endian.h"
-#include "text.h"
+#include "core/text.h"
+#include "io/little_endian.h"
 
 namespace xattn::io {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "file.h"
+#include "io/file.h"
 
 namespace xattn::io {
 

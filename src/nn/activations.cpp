@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "check.h"
+#include "core/check.h"
 
 namespace xattn {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-#include "check.h"
+#include "core/check.h"
 
 namespace xattn {
 namespace {

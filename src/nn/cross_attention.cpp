@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-#include "check.h"
+#include "core/check.h"
 #include "xattn/ops/attention.h"
 
 namespace xattn {

@@ -3,7 +3,7 @@
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/constant_pad_nd.h>
 
-#include "check.h"
+#include "core/check.h"
 
 namespace xattn {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <torch/nn/modules/dropout.h>
 
-#include "check.h"
+#include "core/check.h"
 #include "xattn/nn/activations.h"
 #include "xattn/nn/linear.h"
 

@@ -1,6 +1,6 @@
 #include "xattn/nn/resnet_block_2d.h"
 
-#include "check.h"
+#include "core/check.h"
 
 namespace xattn {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <ATen/ops/upsample_nearest2d.h>
 
-#include "check.h"
+#include "core/check.h"
 
 namespace xattn {
 namespace {

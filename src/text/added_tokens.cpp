@@ -1,15 +1,15 @@
-#include "added_tokens.h"
+#include "text/added_tokens.h"
 
 #include <algorithm>
 
-#include "unicode.h"
-#include "io/utf8.h"
+#include "core/utf8.h"
+#include "text/unicode.h"
 
 namespace xattn::text {
 namespace {
 
 bool is_space_at(std::string_view text, std::size_t at, std::size_t& size) {
-  const auto character = io::first_character(text.substr(at));
+  const auto character = first_character(text.substr(at));
   size = character.size;
   return character_class(character.code) == CharacterClass::kSpace;
 }

@@ -1,9 +1,9 @@
-#include "byte_level.h"
+#include "text/byte_level.h"
 
 #include <array>
 #include <unordered_map>
 
-#include "io/utf8.h"
+#include "core/utf8.h"
 
 namespace xattn::text {
 namespace {
@@ -20,7 +20,7 @@ struct Table {
     char32_t next = 0x100;
     for (unsigned byte = 0; byte < 256; ++byte) {
       const char32_t code = is_visible(byte) ? byte : next++;
-      io::append_utf8(characters[byte], code);
+      append_utf8(characters[byte], code);
       bytes[code] = static_cast<char>(byte);
     }
   }
@@ -41,7 +41,7 @@ std::string bytes_of_token(std::string_view token) {
   const auto& known = table().bytes;
   std::string bytes;
   for (std::size_t at = 0; at < token.size();) {
-    const auto character = io::first_character(token.substr(at));
+    const auto character = first_character(token.substr(at));
     const auto byte = known.find(character.code);
     if (!character.valid || byte == known.end()) return std::string(token);
     bytes += byte->second;

@@ -1,11 +1,11 @@
-#include "byte_pair_encoding.h"
+#include "text/byte_pair_encoding.h"
 
 #include <functional>
 #include <queue>
 #include <tuple>
 
-#include "byte_level.h"
-#include "io/text.h"
+#include "core/text.h"
+#include "text/byte_level.h"
 
 namespace xattn::text {
 namespace {
@@ -46,9 +46,9 @@ BytePairEncoding::BytePairEncoding(const Vocabulary& vocabulary, const Merges& m
     const auto& character = character_of_byte(static_cast<unsigned char>(byte));
     const auto middle = id_of(character), last = id_of(character + std::string(kEndOfWord));
     if (unk_token == kNone && (middle == kNone || last == kNone)) {
-      merges_file.fail(io::cat("vocabulary: expected ", io::quote(character), " and ",
-                               io::quote(character + std::string(kEndOfWord)),
-                               ", or the unk token, got neither"));
+      merges_file.fail(cat("vocabulary: expected ", quote(character), " and ",
+                           quote(character + std::string(kEndOfWord)),
+                           ", or the unk token, got neither"));
     }
     byte_ids_[byte] = middle == kNone ? unk_token : middle;
     last_byte_ids_[byte] = last == kNone ? unk_token : last;
@@ -59,7 +59,7 @@ BytePairEncoding::BytePairEncoding(const Vocabulary& vocabulary, const Merges& m
     for (const auto& token : {left, right, left + right}) {
       if (id_of(token) == kNone) {
         merges_file.fail(
-            io::cat("merge ", rank, ": expected tokens of the vocabulary, got ", io::quote(token)));
+            cat("merge ", rank, ": expected tokens of the vocabulary, got ", quote(token)));
       }
     }
     merges_[pair_key(id_of(left), id_of(right))] = {static_cast<std::int32_t>(rank),

@@ -4,15 +4,15 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "added_tokens.h"
-#include "byte_level.h"
-#include "byte_pair_encoding.h"
-#include "clip_tokenizer_files.h"
-#include "io/text.h"
-#include "unicode.h"
-#include "io/utf8.h"
-#include "words.h"
-#include "xattn/error.h"
+#include "core/text.h"
+#include "core/utf8.h"
+#include "text/added_tokens.h"
+#include "text/byte_level.h"
+#include "text/byte_pair_encoding.h"
+#include "text/clip_tokenizer_files.h"
+#include "text/unicode.h"
+#include "text/words.h"
+#include "xattn/core/error.h"
 
 namespace xattn {
 namespace {
@@ -37,7 +37,7 @@ bool is_stripped(char32_t code) {
 std::string strip(const std::string& text) {
   std::size_t start = text.size(), end = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const auto character = io::first_character(std::string_view(text).substr(at));
+    const auto character = first_character(std::string_view(text).substr(at));
     if (!is_stripped(character.code)) {
       start = std::min(start, at);
       end = at + character.size;
@@ -91,9 +91,9 @@ CLIPTokenizer CLIPTokenizer::from_pretrained(const std::string& folder) {
 }
 
 std::vector<int64_t> CLIPTokenizer::ids_of(std::string_view text) const {
-  if (const auto at = io::find_invalid_utf8(text); at != std::string_view::npos) {
+  if (const auto at = find_invalid_utf8(text); at != std::string_view::npos) {
     throw ValueError(
-        io::cat("[CLIPTokenizer] text: expected UTF-8, got an invalid byte at offset ", at));
+        cat("[CLIPTokenizer] text: expected UTF-8, got an invalid byte at offset ", at));
   }
   std::vector<int64_t> ids;
   const auto take_word = [&](std::string_view word) { data_->encoding.append_ids(word, ids); };
@@ -111,7 +111,7 @@ Tokens CLIPTokenizer::encode(std::string_view text, const TokenizeOptions& optio
   const std::int64_t around = options.add_special_tokens ? 2 : 0;
   if (max_length < around) {
     throw ValueError(
-        io::cat("[CLIPTokenizer] max_length: expected at least ", around, ", got ", max_length));
+        cat("[CLIPTokenizer] max_length: expected at least ", around, ", got ", max_length));
   }
   Tokens tokens;
   tokens.ids = ids_of(text);
@@ -151,13 +151,12 @@ std::string CLIPTokenizer::decode(std::span<const int64_t> ids, bool skip_specia
   for (const auto id : ids) {
     const auto token = data_->tokens.find(id);
     if (token == data_->tokens.end()) {
-      throw ValueError(io::cat("[CLIPTokenizer] ids: expected ids of the vocabulary, got ", id));
+      throw ValueError(cat("[CLIPTokenizer] ids: expected ids of the vocabulary, got ", id));
     }
     if (skip_special_tokens && data_->special_ids.contains(id)) continue;
     bytes += text::bytes_of_token(token->second);
   }
-  return strip(
-      replace_all(io::replace_invalid_utf8(bytes), text::BytePairEncoding::kEndOfWord, " "));
+  return strip(replace_all(replace_invalid_utf8(bytes), text::BytePairEncoding::kEndOfWord, " "));
 }
 
 std::optional<int64_t> CLIPTokenizer::token_to_id(std::string_view token) const {

@@ -3,15 +3,15 @@
 // a merge a line: "a b" tokenizer_config.json {"bos_token": token, …, "added_tokens_decoder": {id:
 // added token}, "model_max_length": n} special_tokens_map.json, added_tokens.json: older folders'
 // parts of tokenizer_config.json
-#include "clip_tokenizer_files.h"
+#include "text/clip_tokenizer_files.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <unordered_map>
 
-#include "io/text.h"
-#include "json_file.h"
-#include "special_tokens.h"
+#include "core/text.h"
+#include "text/json_file.h"
+#include "text/special_tokens.h"
 
 namespace xattn::text {
 namespace {
@@ -23,12 +23,12 @@ Vocabulary read_vocabulary(const JsonFile& file, const json& object) {
   Vocabulary vocabulary;
   std::unordered_map<std::int32_t, std::string_view> tokens;
   for (const auto& [token, value] : object.items()) {
-    const auto id = file.id("id of " + io::quote(token), value);
+    const auto id = file.id("id of " + quote(token), value);
     const auto [entry, is_new] = vocabulary.emplace(token, id);
     const auto [other, is_free] = tokens.emplace(id, entry->first);
     if (!is_free) {
-      file.subject().fail(io::cat("vocabulary: expected an id for one token, got ", id, " for ",
-                                  io::quote(other->second), " and ", io::quote(token)));
+      file.subject().fail(cat("vocabulary: expected an id for one token, got ", id, " for ",
+                              quote(other->second), " and ", quote(token)));
     }
   }
   if (vocabulary.empty()) file.subject().fail("vocabulary: expected tokens, got none");
@@ -40,8 +40,7 @@ std::pair<std::string, std::string> split_merge(const io::Subject& subject, cons
                                                 std::string_view text) {
   const auto space = text.find(' ');
   if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
-    subject.fail(
-        io::cat(what, ": expected two tokens with a space between, got ", io::quote(text)));
+    subject.fail(cat(what, ": expected two tokens with a space between, got ", quote(text)));
   }
   return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
 }
@@ -56,7 +55,7 @@ Merges read_merges(const io::Subject& subject) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (!text.starts_with("#version"))
-      merges.push_back(split_merge(subject, io::cat("line ", line), text));
+      merges.push_back(split_merge(subject, cat("line ", line), text));
   }
   return merges;
 }
@@ -68,12 +67,12 @@ Merges read_merges(const JsonFile& file, const json& list) {
   for (const auto& merge : list) {
     if (merge.is_string()) {
       merges.push_back(
-          split_merge(file.subject(), io::cat("merge ", merges.size()), merge.get<std::string>()));
+          split_merge(file.subject(), cat("merge ", merges.size()), merge.get<std::string>()));
     } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
                merge[1].is_string()) {
       merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
     } else {
-      file.refuse(io::cat("merge ", merges.size()), "two tokens", merge);
+      file.refuse(cat("merge ", merges.size()), "two tokens", merge);
     }
   }
   return merges;
@@ -109,7 +108,7 @@ std::int64_t read_max_length(const JsonFile& config) {
   constexpr std::uint64_t kMost = 1'000'000;  // rows are padded to it
   if (!value->is_number_unsigned() || value->get<std::uint64_t>() < 2 ||
       value->get<std::uint64_t>() > kMost) {
-    config.refuse("model_max_length", io::cat("a whole number from 2 to ", kMost), *value);
+    config.refuse("model_max_length", cat("a whole number from 2 to ", kMost), *value);
   }
   return value->get<std::int64_t>();
 }
@@ -133,10 +132,10 @@ CLIPTokenizerFiles read_clip_tokenizer(const std::string& place, const std::stri
     io::Subject{place, folder}.fail("expected a folder, got none");
   if (!is_there("tokenizer.json") && !(is_there("vocab.json") && is_there("merges.txt"))) {
     io::Subject{place, folder}.fail(
-        io::cat("expected tokenizer.json, or vocab.json and merges.txt, got ",
-                is_there("vocab.json")   ? "no merges.txt"
-                : is_there("merges.txt") ? "no vocab.json"
-                                         : "none of them"));
+        cat("expected tokenizer.json, or vocab.json and merges.txt, got ",
+            is_there("vocab.json")   ? "no merges.txt"
+            : is_there("merges.txt") ? "no vocab.json"
+                                     : "none of them"));
   }
   const auto config = JsonFile::optional(subject("tokenizer_config.json"));
   const auto type = config.text(config.object(), "tokenizer_class", "CLIPTokenizer");

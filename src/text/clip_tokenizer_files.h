@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "added_tokens.h"
-#include "byte_pair_encoding.h"
 #include "io/subject.h"
+#include "text/added_tokens.h"
+#include "text/byte_pair_encoding.h"
 
 namespace xattn::text {
 

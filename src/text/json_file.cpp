@@ -1,11 +1,11 @@
-#include "json_file.h"
+#include "text/json_file.h"
 
 #include <filesystem>
 #include <limits>
 
+#include "core/text.h"
 #include "io/file.h"
 #include "io/json_guard.h"
-#include "io/text.h"
 
 namespace xattn::text {
 
@@ -15,7 +15,7 @@ std::string read_whole(const io::Subject& subject) {
   constexpr std::uint64_t kLargest = std::uint64_t{16} << 20;
   const io::File file(subject.place, subject.path);
   if (file.size() > kLargest) {
-    subject.fail(io::cat("expected at most ", kLargest, " bytes, got ", file.size()));
+    subject.fail(cat("expected at most ", kLargest, " bytes, got ", file.size()));
   }
   return file.read(0, static_cast<std::size_t>(file.size()));
 }
@@ -26,10 +26,10 @@ JsonFile::JsonFile(io::Subject subject) : subject_(std::move(subject)) {
   try {
     object_ = json::parse(bytes);
   } catch (const json::exception& error) {
-    subject_.fail(io::cat("expected JSON: ", io::quote(error.what())));
+    subject_.fail(cat("expected JSON: ", quote(error.what())));
   }
   if (!object_.is_object())
-    subject_.fail(io::cat("expected a JSON object, got ", io::quote(object_.dump())));
+    subject_.fail(cat("expected a JSON object, got ", quote(object_.dump())));
 }
 
 JsonFile JsonFile::optional(io::Subject subject) {
@@ -62,13 +62,13 @@ std::string JsonFile::text(const json& object, const char* name,
 std::int32_t JsonFile::id(std::string_view what, const json& value) const {
   constexpr auto kMost = std::numeric_limits<std::int32_t>::max();
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= kMost) {
-    refuse(what, io::cat("a whole number from 0 to ", kMost - 1), value);
+    refuse(what, cat("a whole number from 0 to ", kMost - 1), value);
   }
   return value.get<std::int32_t>();
 }
 
 void JsonFile::refuse(std::string_view what, std::string_view expected, const json& got) const {
-  subject_.fail(io::cat(what, ": expected ", expected, ", got ", io::quote(got.dump())));
+  subject_.fail(cat(what, ": expected ", expected, ", got ", quote(got.dump())));
 }
 
 }  // namespace xattn::text

@@ -1,11 +1,11 @@
-#include "special_tokens.h"
+#include "text/special_tokens.h"
 
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <set>
 
-#include "io/text.h"
+#include "core/text.h"
 
 namespace xattn::text {
 namespace {
@@ -52,7 +52,7 @@ class NumberedTokens {
   void read_decoder(const JsonFile& file, const json& decoder) {
     if (!decoder.is_object()) file.refuse("added_tokens_decoder", "a JSON object", decoder);
     for (const auto& [key, value] : decoder.items()) {
-      const auto what = "added_tokens_decoder." + io::quote(key);
+      const auto what = "added_tokens_decoder." + quote(key);
       std::uint32_t id = 0;
       const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
       if (error != std::errc() || end != key.data() + key.size()) file.refuse(what, "an id", key);
@@ -65,7 +65,7 @@ class NumberedTokens {
   void read_added(const JsonFile& file, const std::set<std::string>& special) {
     for (const auto& [content, value] : file.object().items()) {
       const bool is_special = special.contains(content);
-      add(file, file.id(io::quote(content), value),
+      add(file, file.id(quote(content), value),
           {.content = content, .normalized = !is_special, .special = is_special});
     }
   }
@@ -75,7 +75,7 @@ class NumberedTokens {
     if (!list) return;
     if (!list->is_array()) file.refuse("added_tokens", "a list", *list);
     for (std::size_t i = 0; i < list->size(); ++i) {
-      const auto what = io::cat("added_tokens[", i, "]");
+      const auto what = cat("added_tokens[", i, "]");
       const auto& value = (*list)[i];
       if (!value.is_object() || !value.contains("id"))
         file.refuse(what, "an object with an id", value);
@@ -184,8 +184,8 @@ void read_special_tokens(const SpecialTokenFiles& sources, CLIPTokenizerFiles& f
     auto token = entry.token;
     for (const auto& [name, named] : special.named) token.special |= named.content == token.content;
     if (const auto found = adder.add(token); found != id) {
-      entry.file->subject().fail(io::cat("id of ", io::quote(token.content), ": expected ", found,
-                                         ", as in the vocabulary or next to it, got ", id));
+      entry.file->subject().fail(cat("id of ", quote(token.content), ": expected ", found,
+                                     ", as in the vocabulary or next to it, got ", id));
     }
   }
   const auto add_new = [&](const AddedToken& token) {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "clip_tokenizer_files.h"
-#include "json_file.h"
+#include "text/clip_tokenizer_files.h"
+#include "text/json_file.h"
 
 namespace xattn::text {
 

@@ -1,4 +1,4 @@
-#include "unicode.h"
+#include "text/unicode.h"
 
 #include <utf8proc.h>
 
@@ -7,8 +7,8 @@
 #include <iterator>
 #include <vector>
 
-#include "unicode_versions.h"
-#include "io/utf8.h"
+#include "core/utf8.h"
+#include "text/unicode_versions.h"
 
 namespace xattn::text {
 namespace {
@@ -67,9 +67,9 @@ void append_lowercase(std::string& to, char32_t code) {
   if (code == 0x130) {  // the only character whose lowercase is two
     to += "i\xcc\x87";
   } else if (const auto* capitals = find_range(kNewerCapitals, code)) {
-    io::append_utf8(to, static_cast<char32_t>(static_cast<int>(code) + capitals->distance));
+    append_utf8(to, static_cast<char32_t>(static_cast<int>(code) + capitals->distance));
   } else {
-    io::append_utf8(to, static_cast<char32_t>(utf8proc_tolower(static_cast<std::int32_t>(code))));
+    append_utf8(to, static_cast<char32_t>(utf8proc_tolower(static_cast<std::int32_t>(code))));
   }
 }
 
@@ -115,7 +115,7 @@ std::string normalize(std::string_view text) {
   std::u32string codes;
   codes.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
-    const auto character = io::first_character(text.substr(at));
+    const auto character = first_character(text.substr(at));
     codes += character.code;
     at += character.size;
   }

@@ -1,7 +1,7 @@
-#include "words.h"
+#include "text/words.h"
 
-#include "unicode.h"
-#include "io/utf8.h"
+#include "core/utf8.h"
+#include "text/unicode.h"
 
 namespace xattn::text {
 namespace {
@@ -25,7 +25,7 @@ std::string_view special_name(std::string_view text) {
 std::size_t run_length(std::string_view text, CharacterClass wanted) {
   std::size_t length = 0;
   while (length < text.size()) {
-    const auto character = io::first_character(text.substr(length));
+    const auto character = first_character(text.substr(length));
     if (character_class(character.code) != wanted) break;
     length += character.size;
   }
@@ -46,7 +46,7 @@ void for_each_word(std::string_view text, const std::function<void(std::string_v
       take(ending);
       length = ending.size();
     } else {
-      const auto first = io::first_character(text);
+      const auto first = first_character(text);
       const auto found = character_class(first.code);
       length = found == CharacterClass::kNumber ? first.size : run_length(text, found);
       if (found != CharacterClass::kSpace) take(text.substr(0, length));

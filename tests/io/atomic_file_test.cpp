@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "io/support/temporary_folder.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::testing {
 namespace {

@@ -8,11 +8,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "io/scalar_type.h"
+#include "core/scalar_type.h"
 #include "io/support/pickle_writer.h"
 #include "io/support/temporary_folder.h"
 #include "io/support/zip_writer.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 #include "xattn/io/safetensors.h"
 
 namespace xattn::testing {
@@ -51,7 +51,7 @@ TEST_P(GoodCheckpoint, HasPythonsTensors) {
   for (const auto& item : checkpoint.tensors) {
     SCOPED_TRACE(item.key());
     const json& tensor = expected["tensors"][item.key()];
-    EXPECT_EQ(io::name(io::to_dtype(item.value().scalar_type()).value()),
+    EXPECT_EQ(name(to_dtype(item.value().scalar_type()).value()),
               tensor["dtype"].get<std::string>());
     EXPECT_EQ(item.value().sizes().vec(), tensor["shape"].get<std::vector<std::int64_t>>());
     if (checkpoint.format != CheckpointFormat::kSafetensors) {

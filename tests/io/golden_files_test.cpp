@@ -5,11 +5,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/text.h"
 #include "io/support/reading.h"
 #include "io/support/temporary_folder.h"
-#include "io/text.h"
 #include "io/weights_file.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::testing {
 namespace {
@@ -45,7 +45,7 @@ void negate_real(char* element) {
 
 /// The elements of a strided view in row-major order, as Python's contiguous() gives them.
 std::string elements(const io::TensorRecord& record, const std::string& storage) {
-  const auto size = static_cast<std::size_t>(io::item_size(record.dtype));
+  const auto size = static_cast<std::size_t>(item_size(record.dtype));
   std::string bytes;
   std::vector<std::int64_t> index(record.shape.size(), 0);
   std::int64_t count = 1;
@@ -98,7 +98,7 @@ TEST_P(GoodFile, ReadsAsPythonWroteIt) {
     sharing[record.storage].push_back(record.name);
     ASSERT_TRUE(expected["tensors"].contains(record.name));
     const json& tensor = expected["tensors"][record.name];
-    EXPECT_EQ(io::name(record.dtype), tensor["dtype"].get<std::string>());
+    EXPECT_EQ(name(record.dtype), tensor["dtype"].get<std::string>());
     EXPECT_EQ(record.shape, tensor["shape"].get<std::vector<std::int64_t>>());
     if (contents.format != CheckpointFormat::kSafetensors) {
       EXPECT_EQ(record.strides, tensor["stride"].get<std::vector<std::int64_t>>());

@@ -202,16 +202,15 @@ TEST_F(Safetensors, WriterKeepsTheRulesOfTheFormat) {
       EXPECT_NE(std::string(error.what()).find(reason), std::string::npos) << error.what();
     }
   };
-  refused({{"a", io::DType::kComplex128, {1}}}, "no dtype for complex128");
-  refused({{"a", io::DType::kUint8, {1}}, {"a", io::DType::kUint8, {1}}}, "'a' is there twice");
-  refused({{"__metadata__", io::DType::kUint8, {1}}}, "cannot be named");
-  refused({{"a\xff", io::DType::kUint8, {1}}}, "is not UTF-8");
-  refused({{"a", io::DType::kUint8, {INT64_MAX, 2}}}, "too large");
-  refused({{"a", io::DType::kUint8, {INT64_MAX}}, {"b", io::DType::kUint8, {INT64_MAX}}},
-          "too large");
+  refused({{"a", DType::kComplex128, {1}}}, "no dtype for complex128");
+  refused({{"a", DType::kUint8, {1}}, {"a", DType::kUint8, {1}}}, "'a' is there twice");
+  refused({{"__metadata__", DType::kUint8, {1}}}, "cannot be named");
+  refused({{"a\xff", DType::kUint8, {1}}}, "is not UTF-8");
+  refused({{"a", DType::kUint8, {INT64_MAX, 2}}}, "too large");
+  refused({{"a", DType::kUint8, {INT64_MAX}}, {"b", DType::kUint8, {INT64_MAX}}}, "too large");
 
   const auto layout = io::make_safetensors_header(
-      subject, {{"small", io::DType::kUint8, {3}}, {"wide \"☃\"", io::DType::kFloat64, {2}}},
+      subject, {{"small", DType::kUint8, {3}}, {"wide \"☃\"", DType::kFloat64, {2}}},
       {{"key", "line\nbreak"}});
   EXPECT_EQ(layout.header.size() % 8, 0u);
   EXPECT_EQ(layout.order, (std::vector<std::size_t>{1, 0}));  // aligned: wide elements first

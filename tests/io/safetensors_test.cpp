@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "io/support/temporary_folder.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 #include "xattn/io/checkpoint.h"
 
 namespace xattn::testing {

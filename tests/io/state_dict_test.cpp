@@ -11,7 +11,7 @@
 #include <torch/nn/modules/linear.h>
 
 #include "io/support/temporary_folder.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 #include "xattn/io/checkpoint.h"
 
 namespace xattn::testing {

@@ -8,7 +8,7 @@
 #include "io/support/temporary_folder.h"
 #include "io/support/zip_writer.h"
 #include "io/zip_archive.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::testing {
 namespace {

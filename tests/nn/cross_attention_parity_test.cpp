@@ -5,8 +5,8 @@
 
 #include "support/module_parity.h"
 #include "xattn/io/checkpoint.h"
-#include "xattn/models/from_checkpoint.h"
 #include "xattn/nn/cross_attention.h"
+#include "xattn/pretrained/from_checkpoint.h"
 
 namespace xattn::testing {
 namespace {

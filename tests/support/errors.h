@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::testing {
 

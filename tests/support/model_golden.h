@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "difference.h"
+#include "apps/support/difference.h"
 #include "xattn/io/state_dict.h"
 
 namespace xattn::testing {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "difference.h"
+#include "apps/support/difference.h"
 #include "support/golden.h"
 
 namespace xattn::testing {

@@ -6,7 +6,7 @@
 
 #include "io/support/temporary_folder.h"
 #include "support.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 #include "xattn/text/clip_tokenizer.h"
 
 namespace xattn::testing {

@@ -2,8 +2,8 @@
 // python/golden_models/tokenizer.py.
 #include <fstream>
 
+#include "core/text.h"
 #include "io/support/temporary_folder.h"
-#include "io/text.h"
 #include "support.h"
 #include "xattn/text/clip_tokenizer.h"
 
@@ -27,7 +27,7 @@ int count_differences(const TokenizerCase& golden, const CLIPTokenizer& tokenize
                       std::equal(cut.ids.begin(), cut.ids.end(), padded.data() + 77 * i,
                                  padded.data() + 77 * (i + 1));
     if (!same && ++different <= 5 && report) {
-      ADD_FAILURE() << "text " << i << " " << io::quote(texts[i]) << "\n  expected "
+      ADD_FAILURE() << "text " << i << " " << quote(texts[i]) << "\n  expected "
                     << ::testing::PrintToString(
                            std::vector<int64_t>(row, row + std::min(lengths[i], 100)))
                     << "\n  got      " << ::testing::PrintToString(whole.ids);

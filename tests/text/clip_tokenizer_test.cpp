@@ -10,7 +10,7 @@
 #include "support.h"
 #include "text/unicode.h"
 #include "text/words.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::testing {
 namespace {

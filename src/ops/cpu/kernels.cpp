@@ -4,7 +4,7 @@
 #include <string>
 
 #include "ops/cpu/vector_kernels.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::cpu {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "io/weights_file.h"
-#include "xattn/error.h"
+#include "xattn/core/error.h"
 
 namespace xattn::testing {
 

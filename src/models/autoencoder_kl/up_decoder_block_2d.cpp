@@ -1,0 +1,47 @@
+#include "xattn/models/autoencoder_kl/up_decoder_block_2d.h"
+
+#include "core/check.h"
+
+namespace xattn {
+
+UpDecoderBlock2DImpl::UpDecoderBlock2DImpl(const UpDecoderBlock2DOptions& options_)
+    : options(options_) {
+  reset();
+}
+
+void UpDecoderBlock2DImpl::reset() {
+  check_at_least("UpDecoderBlock2D", "num_layers", options.num_layers(), 1);
+  resnets = register_module("resnets", torch::nn::ModuleList());
+  for (int64_t i = 0; i < options.num_layers(); ++i) {
+    resnets->push_back(
+        ResnetBlock2D(ResnetBlock2DOptions(i == 0 ? options.in_channels() : options.out_channels())
+                          .out_channels(options.out_channels())
+                          .temb_channels(options.temb_channels())
+                          .eps(options.resnet_eps())
+                          .groups(options.resnet_groups())
+                          .dropout(options.dropout())
+                          .non_linearity(options.resnet_act_fn())
+                          .output_scale_factor(options.output_scale_factor())));
+  }
+  if (!options.add_upsample()) return;
+  upsamplers = register_module("upsamplers", torch::nn::ModuleList());
+  upsamplers->push_back(Upsample2D(Upsample2DOptions(options.out_channels())
+                                       .use_conv(true)
+                                       .out_channels(options.out_channels())));
+}
+
+void UpDecoderBlock2DImpl::pretty_print(std::ostream& stream) const {
+  stream << "xattn::UpDecoderBlock2D(in_channels=" << options.in_channels()
+         << ", out_channels=" << options.out_channels() << ", num_layers=" << options.num_layers()
+         << ", add_upsample=" << (options.add_upsample() ? "true" : "false") << ")";
+}
+
+torch::Tensor UpDecoderBlock2DImpl::forward(const torch::Tensor& hidden_states,
+                                            const std::optional<torch::Tensor>& temb) {
+  auto state = hidden_states;
+  for (size_t i = 0; i < resnets->size(); ++i)
+    state = resnets->at<ResnetBlock2DImpl>(i).forward(state, temb);
+  return upsamplers ? upsamplers->at<Upsample2DImpl>(0).forward(state) : state;
+}
+
+}  // namespace xattn

@@ -1,0 +1,36 @@
+#include "xattn/models/clip/clip_encoder.h"
+
+#include "core/check.h"
+
+namespace xattn {
+
+CLIPEncoderImpl::CLIPEncoderImpl(const CLIPEncoderOptions& options_) : options(options_) {
+  reset();
+}
+
+void CLIPEncoderImpl::reset() {
+  check_at_least("CLIPEncoder", "num_hidden_layers", options.num_hidden_layers(), 0);
+  layers = register_module("layers", torch::nn::ModuleList());
+  for (int64_t i = 0; i < options.num_hidden_layers(); ++i)
+    layers->push_back(CLIPEncoderLayer(options.layer()));
+}
+
+void CLIPEncoderImpl::pretty_print(std::ostream& stream) const {
+  stream << "xattn::CLIPEncoder(num_hidden_layers=" << options.num_hidden_layers() << ")";
+}
+
+torch::Tensor CLIPEncoderImpl::forward(const torch::Tensor& inputs_embeds,
+                                       const std::optional<torch::Tensor>& attention_mask,
+                                       std::vector<torch::Tensor>* hidden_states) {
+  auto state = inputs_embeds;
+  if (hidden_states) hidden_states->assign(1, state);
+  // Typed members beside the list would be left behind by clone(), which replaces the list's
+  // modules.
+  for (size_t i = 0; i < layers->size(); ++i) {
+    state = layers->at<CLIPEncoderLayerImpl>(i).forward(state, attention_mask);
+    if (hidden_states) hidden_states->push_back(state);
+  }
+  return state;
+}
+
+}  // namespace xattn

@@ -1,0 +1,208 @@
+// A model's folder, as diffusers' or transformers' save_pretrained writes it:
+//
+//   config.json
+//   diffusion_pytorch_model.safetensors      transformers: model.safetensors
+//   diffusion_pytorch_model.bin              transformers: pytorch_model.bin
+//
+// or, instead of one file, shards and an index {"metadata": …, "weight_map": {"key": "file", …}}
+// beside them. A variant ("fp16") stands before the last dot: ….fp16.safetensors,
+// ….safetensors.index.fp16.json.
+#include "pretrained/pretrained_folder.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/text.h"
+
+namespace xattn::pretrained {
+namespace {
+
+constexpr std::uint64_t kLargestJson = std::uint64_t{64} << 20;
+
+std::string join(const std::string& folder, std::string_view name) {
+  return folder.empty() || folder.ends_with('/') ? cat(folder, name) : cat(folder, '/', name);
+}
+
+bool exists(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += cat(text.empty() ? "" : ", ", name);
+  return text;
+}
+
+nlohmann::json read_json(const io::File& file) {
+  if (file.size() > kLargestJson) {
+    file.fail(
+        cat("expected JSON of at most ", kLargestJson >> 20, " MiB, got ", file.size(), " bytes"));
+  }
+  const auto text = file.read(0, file.size());
+  try {
+    auto json = nlohmann::json::parse(text);
+    if (!json.is_object()) file.fail("expected a JSON object");
+    return json;
+  } catch (const nlohmann::json::parse_error& error) {
+    file.fail(cat("expected a JSON object, got an error at byte ", error.byte));
+  }
+}
+
+std::string with_variant(std::string name, const std::string& variant) {
+  if (!variant.empty()) name.insert(name.rfind('.'), "." + variant);
+  return name;
+}
+
+std::string stem(PretrainedLibrary library, bool safetensors) {
+  if (library == PretrainedLibrary::kDiffusers) return "diffusion_pytorch_model";
+  return safetensors ? "model" : "pytorch_model";
+}
+
+/// What the library looks for, first to last.
+std::vector<std::string> candidates(PretrainedLibrary library, const std::string& variant) {
+  std::vector<std::string> names;
+  for (const bool safetensors : {true, false}) {
+    const auto file = stem(library, safetensors) + (safetensors ? ".safetensors" : ".bin");
+    names.push_back(with_variant(file, variant));
+    names.push_back(with_variant(file + ".index.json", variant));
+    // diffusers looks for shards first.
+    if (library == PretrainedLibrary::kDiffusers) std::swap(names.back(), names[names.size() - 2]);
+  }
+  return names;
+}
+
+/// The files in the folder that look like weights, for an error.
+std::string weights_there(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    const auto name = at->path().filename().string();
+    if (name.ends_with(".safetensors") || name.ends_with(".bin") || name.ends_with(".index.json")) {
+      names.push_back(quote(name));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  if (names.size() > 8) names.resize(8);
+  return names.empty() ? "none" : "only " + listed(names);
+}
+
+/// Which keys an index gives to each shard.
+std::map<std::string, std::set<std::string>> read_index(const io::File& file) {
+  const auto json = read_json(file);
+  const auto found = json.find("weight_map");
+  if (found == json.end() || !found->is_object() || found->empty()) {
+    file.fail("expected a weight_map that gives each tensor's file");
+  }
+  std::map<std::string, std::set<std::string>> shards;
+  for (const auto& [key, shard] : found->items()) {
+    if (!shard.is_string())
+      file.fail(cat("weight_map: ", quote(key), ": expected the name of a file"));
+    const auto& name = shard.get_ref<const std::string&>();
+    if (name.empty() || name == "." || name == ".." ||
+        name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
+      file.fail(
+          cat("weight_map: ", quote(key), ": expected a file of this folder, got ", quote(name)));
+    }
+    shards[name].insert(key);
+  }
+  return shards;
+}
+
+std::vector<std::unique_ptr<io::WeightsFile>> open_shards(const std::string& place,
+                                                          const std::string& folder,
+                                                          const std::string& index) {
+  const io::File file(place, index);
+  auto shards = read_index(file);
+  for (const auto& [name, keys] : shards) {
+    if (!exists(join(folder, name))) {
+      file.fail(cat("names the shard ", quote(name), ", which is not in the folder"));
+    }
+  }
+  std::vector<std::unique_ptr<io::WeightsFile>> files;
+  for (auto& [name, keys] : shards) {
+    files.push_back(io::WeightsFile::open(place, join(folder, name)));
+    for (const auto& record : files.back()->contents().tensors) {
+      if (keys.erase(record.name) == 0) {
+        file.fail(cat("the shard ", quote(name), " holds the tensor ", quote(record.name),
+                      ", which the index does not place there"));
+      }
+    }
+    if (!keys.empty()) {
+      file.fail(cat("the shard ", quote(name), " lacks ", keys.size(), " of its tensors, such as ",
+                    quote(*keys.begin())));
+    }
+  }
+  return files;
+}
+
+}  // namespace
+
+PretrainedConfig read_pretrained_config(const std::string& place, const std::string& folder) {
+  PretrainedConfig config;
+  config.path = join(folder, "config.json");
+  if (!exists(config.path) && exists(join(folder, "model_index.json"))) {
+    io::Subject{place, folder}.fail(
+        "is a pipeline's folder: expected a model's, such as its subfolder unet");
+  }
+  const io::File file(place, config.path);
+  const auto json = read_json(file);
+  config.text = json.dump();
+  if (const auto name = json.find("_class_name"); name != json.end() && name->is_string()) {
+    config.classes.push_back(name->get<std::string>());
+    return config;
+  }
+  const auto names = json.find("architectures");
+  if (names != json.end() || json.contains("model_type"))
+    config.library = PretrainedLibrary::kTransformers;
+  if (names != json.end() && names->is_array()) {
+    for (const auto& name : *names) {
+      if (name.is_string()) config.classes.push_back(name.get<std::string>());
+    }
+  }
+  return config;
+}
+
+std::string pretrained_file(PretrainedLibrary library, const std::string& variant) {
+  return with_variant(stem(library, true) + ".safetensors", variant);
+}
+
+std::string pretrained_shard(PretrainedLibrary library, const std::string& variant,
+                             std::size_t number, std::size_t count) {
+  const auto digits = [](std::size_t value) {
+    const auto text = std::to_string(value);
+    return std::string(text.size() < 5 ? 5 - text.size() : 0, '0') + text;
+  };
+  auto name = pretrained_file(library, variant);
+  return name.insert(name.rfind('.'), cat('-', digits(number), "-of-", digits(count)));
+}
+
+std::string pretrained_index(PretrainedLibrary library, const std::string& variant) {
+  return with_variant(stem(library, true) + ".safetensors.index.json", variant);
+}
+
+std::vector<std::unique_ptr<io::WeightsFile>> open_pretrained_weights(const std::string& place,
+                                                                      const std::string& folder,
+                                                                      PretrainedLibrary library,
+                                                                      const std::string& variant) {
+  const io::Subject subject{place, folder};
+  if (variant.find_first_of(std::string_view("/\0", 2)) != variant.npos) {
+    subject.fail(cat("variant: expected a word such as fp16, got ", quote(variant)));
+  }
+  const auto names = candidates(library, variant);
+  for (const auto& name : names) {
+    const auto path = join(folder, name);
+    if (!exists(path)) continue;
+    if (name.ends_with(".json")) return open_shards(place, folder, path);
+    std::vector<std::unique_ptr<io::WeightsFile>> files;
+    files.push_back(io::WeightsFile::open(place, path));
+    return files;
+  }
+  subject.fail(cat("expected one of the files ", listed(names), ", got ", weights_there(folder)));
+}
+
+}  // namespace xattn::pretrained

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "models/unet_2d_condition/unet_blocks.h"
+#include "xattn/models/unet_2d_condition/unet_2d_condition_model.h"
+
+namespace xattn::testing {
+
+/// The arguments among a case's inputs.
+UNet2DConditionArguments unet_arguments(const Tensors& inputs);
+
+/// A case's model with its weights.
+UNet2DConditionModel load_unet(const ModelCase& model_case);
+
+/// The text of a file.
+std::string read_text(const std::filesystem::path& path);
+
+}  // namespace xattn::testing
