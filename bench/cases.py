@@ -67,7 +67,7 @@ class Case:
         text = (self.batch, self.text_tokens, self.embed_dim)
         if self.image_size:
             image = (self.batch, 3, self.image_size, self.image_size)
-            shapes = {"images": image, "text": text}
+            shapes = {"images": image, "text_features": text}
         else:
             image = (self.batch, self.image_tokens, self.embed_dim)
             shapes = {"image_features": image, "text_features": text}

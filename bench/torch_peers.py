@@ -71,7 +71,7 @@ def load_module(folder: Path) -> nn.Module:
 def load_inputs(folder: Path) -> list[Tensor]:
     """The arguments of forward."""
     tensors, _ = load_safetensors(folder / "input.safetensors")
-    names = ("images", "text") if "images" in tensors else ("image_features", "text_features")
+    names = ("images", "text_features") if "images" in tensors else ("image_features", "text_features")
     return [tensors[name] for name in names]
 
 

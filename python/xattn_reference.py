@@ -54,9 +54,9 @@ class CrossAttention(nn.Module):
 class SimpleUNet(nn.Module):
     """One step down, cross attention to the text, one step up.
 
-    output = upsample(to_map(cross_attention(to_tokens(downsample(images)), text))).
+    output = upsample(to_map(cross_attention(to_tokens(downsample(images)), text_features))).
 
-    Shapes: images [B,3,H,W], text [B,T,E] -> [B,3,2*(H//2),2*(W//2)]; the latent is [B,E,h,w] with
+    Shapes: images [B,3,H,W], text_features [B,T,E] -> [B,3,2*(H//2),2*(W//2)]; the latent is [B,E,h,w] with
     h = H//2 and w = W//2.
 
     token_layout says how the latent becomes tokens [B,N,E]:
@@ -76,7 +76,7 @@ class SimpleUNet(nn.Module):
         self.upsample = nn.ConvTranspose2d(embed_dim, 3, kernel_size=4, stride=2, padding=1)
         self.cross_attention = CrossAttention(embed_dim)
 
-    def forward(self, images: Tensor, text: Tensor) -> Tensor:
+    def forward(self, images: Tensor, text_features: Tensor) -> Tensor:
         latent = self.downsample(images)
         B, C, h, w = latent.size()
         if self.token_layout == "spatial":
@@ -85,7 +85,7 @@ class SimpleUNet(nn.Module):
             tokens = latent.reshape(B, h * w, C)
         else:
             tokens = latent.view(B, -1, C)
-        tokens = self.cross_attention(tokens, text)
+        tokens = self.cross_attention(tokens, text_features)
         if self.token_layout == "spatial":
             latent = tokens.transpose(1, 2).reshape(B, C, h, w)
         elif self.token_layout == "reinterpret":

@@ -117,7 +117,7 @@ Case unet_case(int64_t e, int64_t size, int64_t t) {
             Subject subject;
             subject.checkpoint.tensors = state_dict(*SimpleUNet(e));
             subject.inputs.insert("images", at::randn({1, 3, size, size}));
-            subject.inputs.insert("text", at::randn({1, t, e}));
+            subject.inputs.insert("text_features", at::randn({1, t, e}));
             return subject;
           }};
 }

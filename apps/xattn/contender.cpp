@@ -55,8 +55,8 @@ Contender make_contender(const std::string& name, const Checkpoint& checkpoint,
   if (holds_simple_unet(checkpoint)) {
     const auto& images = inputs["images"];
     auto options = simple_unet_options(checkpoint);
-    return make(name, SimpleUNet(options.path(kPaths.at(name))), checkpoint, images, inputs["text"],
-                (images.size(2) / 2) * (images.size(3) / 2));
+    return make(name, SimpleUNet(options.path(kPaths.at(name))), checkpoint, images,
+                inputs["text_features"], (images.size(2) / 2) * (images.size(3) / 2));
   }
   const auto& image = inputs["image_features"];
   return make(name, CrossAttention(cross_attention_options(checkpoint)), checkpoint, image,

@@ -20,14 +20,12 @@
 #include "xattn/models/clip/clip_text_embeddings.h"
 #include "xattn/models/clip/clip_text_transformer.h"
 #include "xattn/models/unet_2d_condition/basic_transformer_block.h"
-#include "xattn/models/unet_2d_condition/cross_attn_down_block_2d.h"
-#include "xattn/models/unet_2d_condition/cross_attn_up_block_2d.h"
-#include "xattn/models/unet_2d_condition/down_block_2d.h"
 #include "xattn/models/unet_2d_condition/timestep_embedding.h"
 #include "xattn/models/unet_2d_condition/timesteps.h"
 #include "xattn/models/unet_2d_condition/transformer_2d_model.h"
+#include "xattn/models/unet_2d_condition/unet_down_block_2d.h"
 #include "xattn/models/unet_2d_condition/unet_mid_block_2d_cross_attn.h"
-#include "xattn/models/unet_2d_condition/up_block_2d.h"
+#include "xattn/models/unet_2d_condition/unet_up_block_2d.h"
 #include "xattn/nn/activations.h"
 #include "xattn/nn/attention.h"
 #include "xattn/nn/conv2d.h"
@@ -114,34 +112,21 @@ std::vector<Runner> make_runners() {
                       in.find("attention_mask"))};
   });
   add(+[](BasicTransformerBlockImpl& m, const Arguments& in) -> Outputs {
-    auto text = text_of(in);
-    return {m.forward(in.get("hidden_states"), text)};
+    return {m.forward(in.get("hidden_states"), text_of(in))};
   });
   add(+[](Transformer2DModelImpl& m, const Arguments& in) -> Outputs {
-    auto text = text_of(in);
-    return {m.forward(in.get("hidden_states"), text)};
+    return {m.forward(in.get("hidden_states"), text_of(in))};
   });
-  add(+[](DownBlock2DImpl& m, const Arguments& in) -> Outputs {
-    return with_states(m.forward(in.get("hidden_states"), in.get("temb")));
-  });
-  add(+[](CrossAttnDownBlock2DImpl& m, const Arguments& in) -> Outputs {
-    auto text = text_of(in);
-    const auto residuals = in.find("additional_residuals");
-    return with_states(m.forward(in.get("hidden_states"), in.get("temb"), text,
-                                 residuals ? *residuals : at::Tensor()));
+  add(+[](UNetDownBlock2DImpl& m, const Arguments& in) -> Outputs {
+    return with_states(m.forward(in.get("hidden_states"), in.get("temb"), text_of(in),
+                                 in.find("additional_residuals")));
   });
   add(+[](UNetMidBlock2DCrossAttnImpl& m, const Arguments& in) -> Outputs {
-    auto text = text_of(in);
-    return {m.forward(in.get("hidden_states"), in.get("temb"), text)};
+    return {m.forward(in.get("hidden_states"), in.get("temb"), text_of(in))};
   });
-  add(+[](UpBlock2DImpl& m, const Arguments& in) -> Outputs {
+  add(+[](UNetUpBlock2DImpl& m, const Arguments& in) -> Outputs {
     return {m.forward(in.get("hidden_states"), in.list("res_hidden_states_tuple"), in.get("temb"),
-                      size_of(in, "upsample_size"))};
-  });
-  add(+[](CrossAttnUpBlock2DImpl& m, const Arguments& in) -> Outputs {
-    auto text = text_of(in);
-    return {m.forward(in.get("hidden_states"), in.list("res_hidden_states_tuple"), in.get("temb"),
-                      text, size_of(in, "upsample_size"))};
+                      text_of(in), size_of(in, "upsample_size"))};
   });
   for (auto& each : plain<EncoderImpl, DecoderImpl, DownEncoderBlock2DImpl>())
     all.push_back(std::move(each));

@@ -3,6 +3,7 @@
 /// Everything that xattn offers.
 
 #include <xattn/core/error.h>
+#include <xattn/core/tensor_versions.h>
 #include <xattn/io/checkpoint.h>
 #include <xattn/io/checkpoint_info.h>
 #include <xattn/io/safetensors.h>
@@ -25,18 +26,18 @@
 #include <xattn/models/clip/clip_text_transformer.h>
 #include <xattn/models/simple_unet/simple_unet.h>
 #include <xattn/models/unet_2d_condition/basic_transformer_block.h>
-#include <xattn/models/unet_2d_condition/cross_attn_down_block_2d.h>
-#include <xattn/models/unet_2d_condition/cross_attn_up_block_2d.h>
-#include <xattn/models/unet_2d_condition/down_block_2d.h>
+#include <xattn/models/unet_2d_condition/prepared_texts.h>
 #include <xattn/models/unet_2d_condition/text_context.h>
 #include <xattn/models/unet_2d_condition/timestep_embedding.h>
 #include <xattn/models/unet_2d_condition/timesteps.h>
 #include <xattn/models/unet_2d_condition/transformer_2d_model.h>
 #include <xattn/models/unet_2d_condition/unet_2d_block_options.h>
+#include <xattn/models/unet_2d_condition/unet_2d_condition_arguments.h>
 #include <xattn/models/unet_2d_condition/unet_2d_condition_config.h>
 #include <xattn/models/unet_2d_condition/unet_2d_condition_model.h>
+#include <xattn/models/unet_2d_condition/unet_down_block_2d.h>
 #include <xattn/models/unet_2d_condition/unet_mid_block_2d_cross_attn.h>
-#include <xattn/models/unet_2d_condition/up_block_2d.h>
+#include <xattn/models/unet_2d_condition/unet_up_block_2d.h>
 #include <xattn/nn/activations.h>
 #include <xattn/nn/attention.h>
 #include <xattn/nn/conv2d.h>
@@ -51,6 +52,7 @@
 #include <xattn/ops/attention_path.h>
 #include <xattn/ops/cross_attention.h>
 #include <xattn/ops/linear.h>
+#include <xattn/ops/prepared_text.h>
 #include <xattn/pretrained/from_checkpoint.h>
 #include <xattn/pretrained/from_pretrained.h>
 #include <xattn/pretrained/save_pretrained.h>

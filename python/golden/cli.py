@@ -13,8 +13,8 @@ def write(out_dir: Path) -> None:
     """Writes NAME.{scripted.pt,traced.pt,state_dict.pt,safetensors} and NAME.{input,expected}.
 
     cross_attention        E=64, 4 heads: image_features [2,30,64], text_features [2,7,64]
-    simple_unet_LAYOUT     E=64, spatial and reinterpret: images [2,3,16,12], text [2,5,64]
-    simple_unet_published  E=256, runs on a 1x1 latent only: images [4,3,2,2], text [4,10,256]
+    simple_unet_LAYOUT     E=64, spatial and reinterpret: images [2,3,16,12], text_features [2,5,64]
+    simple_unet_published  E=256, runs on a 1x1 latent only: images [4,3,2,2], text_features [4,10,256]
     """
     out_dir.mkdir(parents=True)
     torch.manual_seed(3_000_000)
@@ -23,10 +23,10 @@ def write(out_dir: Path) -> None:
         "text_features": torch.randn(2, 7, 64),
     }
     _write(out_dir / "cross_attention", CrossAttention(64, 4), attention_inputs)
-    unet_inputs = {"images": torch.randn(2, 3, 16, 12), "text": torch.randn(2, 5, 64)}
+    unet_inputs = {"images": torch.randn(2, 3, 16, 12), "text_features": torch.randn(2, 5, 64)}
     for layout in ("spatial", "reinterpret"):
         _write(out_dir / f"simple_unet_{layout}", SimpleUNet(64, layout), unet_inputs)
-    published_inputs = {"images": torch.randn(4, 3, 2, 2), "text": torch.randn(4, 10, 256)}
+    published_inputs = {"images": torch.randn(4, 3, 2, 2), "text_features": torch.randn(4, 10, 256)}
     _write(out_dir / "simple_unet_published", SimpleUNet(256, "published"), published_inputs)
 
 

@@ -119,7 +119,7 @@ def all_cases() -> list[Case]:
     def unet(shapes: list[tuple[int, ...]], dtype: str, layout: str) -> None:
         for b, height, width, t, e in shapes:
             name = f"simple_unet_{layout}_b{b}_{height}x{width}_t{t}_e{e}_{dtype}"
-            inputs = {"images": (b, 3, height, width), "text": (b, t, e)}
+            inputs = {"images": (b, 3, height, width), "text_features": (b, t, e)}
             cases.append(Case(name, "SimpleUNet", e, 8, inputs, dtype, len(cases), layout))
 
     attention(ATTENTION_FLOAT32, "float32")

@@ -1,9 +1,11 @@
 #include "core/check.h"
 
+#include <ATen/autocast_mode.h>
 #include <c10/core/ScalarType.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "core/call.h"
 #include "core/scalar_type.h"
 #include "xattn/core/error.h"
 
@@ -30,7 +32,8 @@ bool matches(at::IntArrayRef sizes, std::initializer_list<ExpectedDim> shape) {
 
 void throw_value_error(std::string_view place, std::string_view name, std::string_view expected,
                        std::string_view got) {
-  throw ValueError(fmt::format("[{}] {}: expected {}, got {}", place, name, expected, got));
+  throw ValueError(
+      fmt::format("{}{}: expected {}, got {}", Call::error_start(place), name, expected, got));
 }
 
 void check_at_least(std::string_view place, std::string_view name, int64_t value, int64_t least) {
@@ -55,7 +58,9 @@ void check_shape(std::string_view place, std::string_view name, const at::Tensor
 void check_input(std::string_view place, std::string_view name, const at::Tensor& tensor,
                  std::initializer_list<ExpectedDim> shape, const at::Tensor& weight) {
   check_shape(place, name, tensor, shape);
-  if (tensor.scalar_type() != weight.scalar_type()) {
+  if (Call::is_inner()) return;
+  const bool is_cast = is_autocast(weight.device().type()) && tensor.is_floating_point();
+  if (tensor.scalar_type() != weight.scalar_type() && !is_cast) {
     throw_value_error(place, name, dtype_text(weight.scalar_type()) + " as the weights",
                       dtype_text(tensor.scalar_type()));
   }
@@ -71,6 +76,10 @@ at::Tensor check_text_mask(std::string_view place, const at::Tensor& mask, const
     check_input(place, "text_mask", mask, {batch, tokens}, text);
   }
   return mask.reshape({batch, 1, 1, tokens});
+}
+
+bool is_autocast(at::DeviceType device) {
+  return at::autocast::is_autocast_available(device) && at::autocast::is_autocast_enabled(device);
 }
 
 void check_device(std::string_view place, std::string_view name, const at::Tensor& tensor,

@@ -27,12 +27,18 @@ void check_shape(std::string_view place, std::string_view name, const at::Tensor
                  std::initializer_list<ExpectedDim> shape);
 
 /// As `check_shape`, and throws unless the dtype and the device are those of `weight`.
+///
+/// Dtype and device are checked in what the user called, not in the calls that it makes (see
+/// `Call`). Under autocast, which converts inputs, any floating dtype will do.
 void check_input(std::string_view place, std::string_view name, const at::Tensor& tensor,
                  std::initializer_list<ExpectedDim> shape, const at::Tensor& weight);
 
 /// Checks a mask `[B, T]` for text features `[B, T, …]`: boolean, or of their dtype; returns it as
 /// `[B, 1, 1, T]`.
 at::Tensor check_text_mask(std::string_view place, const at::Tensor& mask, const at::Tensor& text);
+
+/// Whether autocast is on for this kind of device: inputs then are of another dtype than weights.
+bool is_autocast(at::DeviceType device);
 
 /// Throws `ValueError` unless `tensor` is on the device of `weight`.
 void check_device(std::string_view place, std::string_view name, const at::Tensor& tensor,

@@ -5,7 +5,11 @@
 #include <cmath>
 #include <string>
 
+#include "core/call.h"
 #include "core/check.h"
+#include "nn/projections.h"
+#include "ops/check_prepared.h"
+#include "xattn/ops/attention.h"
 
 namespace xattn {
 namespace {
@@ -58,6 +62,7 @@ void AttentionImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
                                      const std::optional<torch::Tensor>& encoder_hidden_states,
                                      const std::optional<torch::Tensor>& attention_mask) {
+  const Call call(*this, kPlace);
   check_states(hidden_states);
   const auto tokens = tokens_of(hidden_states);
   const bool is_self = !encoder_hidden_states || !encoder_hidden_states->defined();
@@ -78,6 +83,7 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
 PreparedText AttentionImpl::prepare(const torch::Tensor& encoder_hidden_states,
                                     const std::optional<torch::Tensor>& attention_mask,
                                     std::optional<AttentionPath> path) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "encoder_hidden_states", encoder_hidden_states,
               {"B", "T", to_k->options.in_features()}, to_k->weight);
   return prepare_for(encoder_hidden_states, attention_mask, path.value_or(options.path()),
@@ -98,30 +104,36 @@ PreparedText AttentionImpl::prepare_for(const torch::Tensor& states,
 
 torch::Tensor AttentionImpl::forward_prepared(const torch::Tensor& hidden_states,
                                               const PreparedText& text) {
-  check_states(hidden_states);
-  if (!text.weights.key_weight.is_same(to_k->weight)) {
-    throw_value_error(kPlace, "text (prepared)", "one that this layer prepared", "another's");
-  }
-  check_input(kPlace, "text (prepared)", text.key,
-              {hidden_states.size(0), options.heads(), "T", options.dim_head()}, to_q->weight);
+  const Call call(*this, kPlace);
+  check_image(hidden_states, text);
   return finish(cross_attention(tokens_of(hidden_states), text), hidden_states);
 }
 
+torch::Tensor AttentionImpl::attention_weights(const torch::Tensor& hidden_states,
+                                               const PreparedText& text) {
+  const Call call(*this, kPlace);
+  check_image(hidden_states, text);
+  const auto query =
+      to_q(tokens_of(hidden_states)).unflatten(-1, {options.heads(), -1}).transpose(1, 2);
+  return xattn::attention_weights(query, text.key.to(query.scalar_type()), weights().divisor,
+                                  text.mask);
+}
+
 CrossAttentionWeights AttentionImpl::weights() const {
-  CrossAttentionWeights weights;
-  weights.query_weight = to_q->weight;
-  weights.query_bias = to_q->bias;
-  weights.key_weight = to_k->weight;
-  weights.key_bias = to_k->bias;
-  weights.value_weight = to_v->weight;
-  weights.value_bias = to_v->bias;
   // Typed members beside the list would be left behind by clone(), which replaces its modules.
-  const auto& out = to_out->at<LinearImpl>(0);
-  weights.out_weight = out.weight;
-  weights.out_bias = out.bias;
-  weights.num_heads = options.heads();
-  weights.divisor = std::sqrt(static_cast<double>(options.dim_head()));
-  return weights;
+  return Projections{*to_q, *to_k, *to_v, to_out->at<LinearImpl>(0)}.weights(
+      options.heads(), std::sqrt(static_cast<double>(options.dim_head())));
+}
+
+void AttentionImpl::check_image(const torch::Tensor& hidden_states,
+                                const PreparedText& text) const {
+  check_states(hidden_states);
+  check_prepared(kPlace, text, weights());
+  const auto batch = text.batch_size();
+  if (batch == 1 || batch == hidden_states.size(0)) return;
+  throw_value_error(kPlace, "text (prepared)",
+                    "one text, or " + std::to_string(hidden_states.size(0)) + " as hidden_states",
+                    std::to_string(batch));
 }
 
 void AttentionImpl::check_states(const torch::Tensor& hidden_states) const {

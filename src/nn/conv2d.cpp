@@ -34,7 +34,7 @@ void Conv2dImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& input) {
-  return torch::conv2d(input, weight, bias, options.stride(), options.padding());
+  return torch::conv2d(input, effective_weight(), bias, options.stride(), options.padding());
 }
 
 }  // namespace xattn

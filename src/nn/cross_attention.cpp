@@ -3,7 +3,10 @@
 #include <cmath>
 #include <string>
 
+#include "core/call.h"
 #include "core/check.h"
+#include "nn/projections.h"
+#include "ops/check_prepared.h"
 #include "xattn/ops/attention.h"
 
 namespace xattn {
@@ -30,7 +33,7 @@ CrossAttentionImpl::CrossAttentionImpl(const CrossAttentionOptions& options_) : 
 void CrossAttentionImpl::reset() {
   check_options(options);
   const auto linear = [this](const char* name) {
-    return register_module(name, torch::nn::Linear(options.embed_dim(), options.embed_dim()));
+    return register_module(name, Linear(options.embed_dim(), options.embed_dim()));
   };
   query_proj = linear("query_proj");
   key_proj = linear("key_proj");
@@ -45,13 +48,17 @@ void CrossAttentionImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& image_features,
                                           const torch::Tensor& text_features) {
+  const Call call(*this, kPlace);
   const auto tokens =
       image_features.defined() && image_features.dim() == 3 ? image_features.size(1) : 0;
-  return forward_prepared(image_features, prepare_for(text_features, std::nullopt, tokens));
+  const auto text = prepare_for(text_features, std::nullopt, tokens);
+  check_image(image_features, text);
+  return cross_attention(image_features, text);
 }
 
 PreparedText CrossAttentionImpl::prepare(const torch::Tensor& text_features,
                                          const std::optional<torch::Tensor>& text_mask) {
+  const Call call(*this, kPlace);
   return prepare_for(text_features, text_mask, std::nullopt);
 }
 
@@ -67,40 +74,34 @@ PreparedText CrossAttentionImpl::prepare_for(const torch::Tensor& text_features,
 
 torch::Tensor CrossAttentionImpl::forward_prepared(const torch::Tensor& image_features,
                                                    const PreparedText& text) {
+  const Call call(*this, kPlace);
+  check_prepared(kPlace, text, weights());
   check_image(image_features, text);
   return cross_attention(image_features, text);
 }
 
 torch::Tensor CrossAttentionImpl::attention_weights(const torch::Tensor& image_features,
                                                     const PreparedText& text) {
+  const Call call(*this, kPlace);
+  check_prepared(kPlace, text, weights());
   check_image(image_features, text);
   const auto query =
       query_proj(image_features).unflatten(-1, {options.num_heads(), -1}).transpose(1, 2);
-  return xattn::attention_weights(query, text.key, weights().divisor, text.mask);
+  return xattn::attention_weights(query, text.key.to(query.scalar_type()), weights().divisor,
+                                  text.mask);
 }
 
 CrossAttentionWeights CrossAttentionImpl::weights() const {
-  CrossAttentionWeights weights;
-  weights.query_weight = query_proj->weight;
-  weights.query_bias = query_proj->bias;
-  weights.key_weight = key_proj->weight;
-  weights.key_bias = key_proj->bias;
-  weights.value_weight = value_proj->weight;
-  weights.value_bias = value_proj->bias;
-  weights.out_weight = out_proj->weight;
-  weights.out_bias = out_proj->bias;
-  weights.num_heads = options.num_heads();
-  weights.divisor = std::sqrt(static_cast<double>(options.embed_dim()));
-  return weights;
+  return Projections{*query_proj, *key_proj, *value_proj, *out_proj}.weights(
+      options.num_heads(), std::sqrt(static_cast<double>(options.embed_dim())));
 }
 
 void CrossAttentionImpl::check_image(const torch::Tensor& image_features,
                                      const PreparedText& text) const {
-  const auto head_dim = options.embed_dim() / options.num_heads();
-  check_input(kPlace, "text (prepared)", text.key, {"B", options.num_heads(), "T", head_dim},
-              query_proj->weight);
+  const auto batch = text.batch_size();
   check_input(kPlace, "image_features", image_features,
-              {text.key.size(0), "N", options.embed_dim()}, query_proj->weight);
+              {batch == 1 ? ExpectedDim("B") : ExpectedDim(batch), "N", options.embed_dim()},
+              query_proj->weight);
 }
 
 }  // namespace xattn

@@ -3,6 +3,7 @@
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/constant_pad_nd.h>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -38,6 +39,7 @@ void Downsample2DImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor Downsample2DImpl::forward(const torch::Tensor& hidden_states) {
+  const Call call(*this, kPlace);
   check_shape(kPlace, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
   if (!conv) return at::avg_pool2d(hidden_states, {2, 2}, {2, 2});
   if (options.padding() > 0) return conv(hidden_states);

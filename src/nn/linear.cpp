@@ -34,7 +34,7 @@ void LinearImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& input) {
-  return xattn::linear(input, weight, bias);
+  return xattn::linear(input, effective_weight(), bias);
 }
 
 }  // namespace xattn

@@ -1,5 +1,6 @@
 #include "xattn/nn/resnet_block_2d.h"
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -56,6 +57,7 @@ void ResnetBlock2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor ResnetBlock2DImpl::forward(const torch::Tensor& input_tensor,
                                          const std::optional<torch::Tensor>& temb) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "input_tensor", input_tensor, {"B", options.in_channels(), "H", "W"},
               conv1->weight);
   const bool scale_shift = options.time_embedding_norm() == "scale_shift";

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/upsample_nearest2d.h>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -31,6 +32,7 @@ void Upsample2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor Upsample2DImpl::forward(const torch::Tensor& hidden_states,
                                       const std::optional<std::array<int64_t, 2>>& output_size) {
+  const Call call(*this, kPlace);
   check_shape(kPlace, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
   const auto size =
       output_size.value_or(std::array{2 * hidden_states.size(2), 2 * hidden_states.size(3)});

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/check.h"
+#include "ops/check_prepared.h"
 #include "ops/cpu/blocked_attention.h"
 #include "ops/gradient.h"
 #include "xattn/ops/attention.h"
@@ -16,6 +18,9 @@
 
 namespace xattn {
 namespace {
+
+constexpr auto kPlace = "cross_attention";
+constexpr auto kPreparedText = "text (prepared)";
 
 /// Undefined tensors are how weights say that there is no bias.
 std::optional<at::Tensor> optional(const at::Tensor& tensor) {
@@ -42,10 +47,12 @@ at::Tensor by_operators(const at::Tensor& image_features, const PreparedText& te
   const auto query =
       split_heads(at::linear(image_features, weights.query_weight, optional(weights.query_bias)),
                   weights.num_heads);
+  // Another dtype than the text's: under autocast, or outside it with a text prepared there.
+  const auto key = text.key.to(query.scalar_type()), value = text.value.to(query.scalar_type());
   const auto heads =
       text.path == AttentionPath::kExplicit
-          ? at::matmul(attention_weights(query, text.key, weights.divisor, text.mask), text.value)
-          : at::scaled_dot_product_attention(query, text.key, text.value, text.mask, 0.0, false,
+          ? at::matmul(attention_weights(query, key, weights.divisor, text.mask), value)
+          : at::scaled_dot_product_attention(query, key, value, text.mask, 0.0, false,
                                              1 / weights.divisor);
   return at::linear(heads.transpose(1, 2).flatten(2), weights.out_weight,
                     optional(weights.out_bias));
@@ -57,28 +64,52 @@ bool layer_wants_gradient(const CrossAttentionWeights& w, const at::Tensor& feat
 }
 
 /// Image tokens at once, so that a path's queries, scores and heads take at most 8 MiB.
-int64_t tokens_at_once(const PreparedText& text) {
+int64_t tokens_at_once(const PreparedText& text, int64_t batch) {
   const auto& weights = text.weights;
   constexpr int64_t kBytes = int64_t{8} << 20;
   const auto inner = weights.query_weight.size(0);
   // LibTorch's fused attention keeps only a tile of the scores.
   const bool keeps_scores = text.path == AttentionPath::kExplicit;
   const auto scores = keeps_scores ? weights.num_heads * text.key.size(2) : 0;
-  const auto bytes = text.key.element_size() * std::max<int64_t>(1, text.key.size(0)) *
+  const auto bytes = text.key.element_size() * std::max<int64_t>(1, batch) *
                      (3 * inner + 3 * scores + weights.out_weight.size(0));
   return std::max<int64_t>(16, kBytes / bytes);
+}
+
+[[noreturn]] void throw_changed(std::string_view place) {
+  throw_value_error(place, kPreparedText, "the weights that it was prepared with",
+                    "others: prepare it again after they change");
+}
+
+/// Reading past the end of memory is what another shape or an old text would lead to.
+void check_text(const at::Tensor& image_features, const PreparedText& text) {
+  if (!text.key.defined())
+    throw_value_error(kPlace, kPreparedText, "one that prepare_text made", "none");
+  const auto width = text.weights.query_weight.size(1);
+  if (text.batch_size() == 1) {
+    check_shape(kPlace, "image_features", image_features, {"B", "N", width});
+  } else {
+    check_shape(kPlace, "image_features", image_features, {text.batch_size(), "N", width});
+  }
+  if (!text.versions.are_current()) throw_changed(kPlace);
 }
 
 }  // namespace
 
 bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features) {
   return features.is_cpu() && features.scalar_type() == at::kFloat &&
-         !layer_wants_gradient(weights, features);
+         !layer_wants_gradient(weights, features) && !is_autocast(at::kCPU);
 }
 
 PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor& text_features,
                           const std::optional<at::Tensor>& mask, AttentionPath path,
                           std::optional<int64_t> image_tokens) {
+  const auto text_width = weights.key_weight.size(1);
+  check_shape("prepare_text", "text_features", text_features, {"B", "T", text_width});
+  if (mask) {
+    check_shape("prepare_text", "mask", *mask,
+                {text_features.size(0), 1, 1, text_features.size(1)});
+  }
   const bool can = can_use_blocks(weights, text_features) && !(mask && mask->requires_grad());
   if (path == AttentionPath::kAuto && can) {
     path = choose_attention_path(shape_of(weights, text_features, image_tokens.value_or(1)),
@@ -94,6 +125,7 @@ PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor
   };
   PreparedText text;
   text.weights = weights;
+  text.versions = TensorVersions(parameters_of(weights));
   text.key = project(weights.key_weight, weights.key_bias);
   text.value = project(weights.value_weight, weights.value_bias);
   text.mask = mask;
@@ -103,14 +135,33 @@ PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor
   return text;
 }
 
+std::vector<at::Tensor> parameters_of(const CrossAttentionWeights& w) {
+  if (!w.parameters.empty()) return w.parameters;
+  return {w.query_weight, w.key_weight, w.value_weight, w.out_weight,
+          w.query_bias,   w.key_bias,   w.value_bias,   w.out_bias};
+}
+
+void check_prepared(std::string_view place, const PreparedText& text,
+                    const CrossAttentionWeights& weights) {
+  if (!text.key.defined()) {
+    check_shape(place, kPreparedText, text.key,
+                {"B", weights.num_heads, "T", weights.query_weight.size(0) / weights.num_heads});
+  }
+  if (!text.versions.are_of(parameters_of(weights)))
+    throw_value_error(place, kPreparedText, "one that this layer prepared", "another's");
+  if (!text.versions.are_current()) throw_changed(place);
+}
+
 at::Tensor cross_attention(const at::Tensor& image_features, const PreparedText& text) {
   const auto& weights = text.weights;
+  check_text(image_features, text);
   if (text.blocks && can_use_blocks(weights, image_features)) {
     return cpu::blocked_attention(image_features, *text.blocks);
   }
   const bool keeps_graph = layer_wants_gradient(weights, image_features) ||
                            (c10::GradMode::is_enabled() && text.key.requires_grad());
-  const auto tokens = image_features.size(1), at_once = tokens_at_once(text);
+  const auto tokens = image_features.size(1),
+             at_once = tokens_at_once(text, image_features.size(0));
   if (!image_features.is_cpu() || keeps_graph || tokens <= at_once) {
     return by_operators(image_features, text);
   }

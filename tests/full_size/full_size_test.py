@@ -22,7 +22,7 @@ MEMORY, DISK = 10 * GIB, 6 * GIB
 TOLERANCE = 1e-5  # of the largest output
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, batch: int) -> None:
     """The model and its inputs, as Python saves them."""
     import torch
     from diffusers import UNet2DConditionModel
@@ -37,9 +37,9 @@ def make(folder: Path) -> None:
     ).eval()
     model.save_pretrained(folder / "unet")
     inputs = {
-        "sample": torch.randn(2, 4, 64, 64),
+        "sample": torch.randn(batch, 4, 64, 64),
         "timestep": torch.tensor(501),
-        "encoder_hidden_states": torch.randn(2, 77, 768),
+        "encoder_hidden_states": torch.randn(batch, 77, 768),
     }
     save_file(inputs, folder / "input.safetensors")
 
@@ -120,9 +120,10 @@ def main() -> int:
     parser.add_argument("--xattn", type=Path)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--step", choices=("make", "run"))
+    parser.add_argument("--batch", type=int, default=2)
     options = parser.parse_args()
     if options.step:
-        {"make": make, "run": run}[options.step](options.folder)
+        make(options.folder, options.batch) if options.step == "make" else run(options.folder)
         return 0
     try:
         import diffusers  # noqa: F401

@@ -25,7 +25,7 @@ CrossAttention make_attention() {
   return CrossAttention(CrossAttentionOptions(16).num_heads(4));
 }
 
-// --- the module ---------------------------------------------------------------------------------
+// --- the module ---
 
 TEST(CrossAttention, HasEightHeadsByDefault) {
   EXPECT_EQ(CrossAttention(256)->options.num_heads(), 8);
@@ -98,8 +98,7 @@ TEST(CrossAttention, FromEightThreadsAtOnceGivesTheSameBits) {
   for (const auto& output : outputs) EXPECT_TRUE(is_same("output", output, expected));
 }
 
-// --- preparing, masks, weights
-// --------------------------------------------------------------------
+// --- preparing, masks, weights ---
 
 TEST(CrossAttention, PreparedTextGivesTheSameBitsAsTheText) {
   auto attention = make_attention();
@@ -142,8 +141,7 @@ TEST(CrossAttention, AttentionWeightsDoNotChangeTheOutput) {
   EXPECT_TRUE(is_same("output", attention->forward_prepared(image, text), before));
 }
 
-// --- inputs
-// ---------------------------------------------------------------------------------------
+// --- inputs ---
 
 TEST(CrossAttention, RefusesInputsThatDoNotFit) {
   auto attention = CrossAttention(256);
@@ -217,8 +215,7 @@ INSTANTIATE_TEST_SUITE_P(Cpu, CrossAttentionDtype,
                                            torch::kBFloat16),
                          [](const auto& info) { return std::string(toString(info.param)); });
 
-// --- gradients and devices
-// ------------------------------------------------------------------------
+// --- gradients and devices ---
 
 TEST(CrossAttention, GradientsAreFiniteDifferences) {
   torch::manual_seed(2);

@@ -16,8 +16,9 @@ using Activation = torch::Tensor (*)(const torch::Tensor& input);
 
 /// "silu" or its other name "swish", "mish", "gelu" or "relu", in letters of either case.
 ///
-/// Throws: `ValueError` for another name, with `place` and `argument`. Reference: diffusers 0.42.1,
-/// models/activations.py, `get_activation`.
+/// Throws: `ValueError` for another name, with `place` and `argument`.
+///
+/// Reference: diffusers 0.42.1, models/activations.py, `get_activation`.
 Activation get_activation(const std::string& name, const std::string& place = "get_activation",
                           const std::string& argument = "act_fn");
 
@@ -34,7 +35,10 @@ struct GELUOptions {
 
 /// y = gelu(proj(x)).
 ///
-/// Shapes: `[..., dim_in]` to `[..., dim_out]`. Throws: `ValueError` for another `approximate`.
+/// Shapes: `[..., dim_in]` to `[..., dim_out]`.
+///
+/// Throws: `ValueError` for another `approximate`.
+///
 /// Reference: diffusers 0.42.1, models/activations.py, `GELU`.
 class GELUImpl : public torch::nn::Cloneable<GELUImpl> {
  public:
@@ -67,8 +71,9 @@ struct GEGLUOptions {
 
 /// y = h · gelu(g), where h and g are the halves of proj(x).
 ///
-/// Shapes: `[..., dim_in]` to `[..., dim_out]`. Reference: diffusers 0.42.1, models/activations.py,
-/// `GEGLU`.
+/// Shapes: `[..., dim_in]` to `[..., dim_out]`.
+///
+/// Reference: diffusers 0.42.1, models/activations.py, `GEGLU`.
 class GEGLUImpl : public torch::nn::Cloneable<GEGLUImpl> {
  public:
   explicit GEGLUImpl(const GEGLUOptions& options_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
@@ -45,10 +46,15 @@ struct AttentionOptions {
 /// out = (to_out(softmax(q kᵀ / √dim_head + mask) v) + residual) / rescale_output_factor;
 /// q = to_q(norm(x)), k = to_k(text), v = to_v(text), the text without one being norm(x).
 ///
-/// Shapes: hidden_states `[B, N, C]`, or `[B, C, H, W]` with N = H·W; encoder_hidden_states `[B, T,
-/// S]`; attention_mask `[B, 1, T]`, added to the scores; returns what hidden_states have. Dtype and
-/// device: any floating-point dtype and any device, the same for inputs and weights. Throws:
-/// `ValueError` for heads or widths below 1, and for inputs of another shape, dtype or device.
+/// Shapes: hidden_states `[B, N, C]`, or `[B, C, H, W]` with N = H·W; encoder_hidden_states
+/// `[B, T, S]`; attention_mask `[B, 1, T]`, added to the scores; returns what hidden_states have.
+///
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights;
+/// under autocast, any floating-point input.
+///
+/// Throws: `ValueError` for heads or widths below 1, for inputs of another shape, dtype or device,
+/// and for a prepared text of another module, or prepared before its weights changed.
+///
 /// Reference: diffusers 0.42.1, models/attention_processor.py, `Attention`.
 class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
  public:
@@ -70,8 +76,11 @@ class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
                        const std::optional<torch::Tensor>& attention_mask = std::nullopt,
                        std::optional<AttentionPath> path = std::nullopt);
 
-  /// `forward` with a prepared text in place of the text.
+  /// `forward` with a prepared text in place of the text; one text serves any number of images.
   torch::Tensor forward_prepared(const torch::Tensor& hidden_states, const PreparedText& text);
+
+  /// The attention weights `[B, H, N, T]` behind `forward_prepared`'s output.
+  torch::Tensor attention_weights(const torch::Tensor& hidden_states, const PreparedText& text);
 
   /// The projections' weights, for the functions of `ops/cross_attention.h`.
   CrossAttentionWeights weights() const;
@@ -90,9 +99,14 @@ class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
                            const std::optional<torch::Tensor>& attention_mask, AttentionPath path,
                            std::optional<int64_t> image_tokens);
   void check_states(const torch::Tensor& hidden_states) const;
+  void check_image(const torch::Tensor& hidden_states, const PreparedText& text) const;
   /// Tokens `[B, N, C]`, normalised.
   torch::Tensor tokens_of(const torch::Tensor& hidden_states);
   torch::Tensor finish(const torch::Tensor& attended, const torch::Tensor& hidden_states);
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())},
+                           {2, torch::nn::AnyValue(std::optional<torch::Tensor>())})
 };
 
 /// A `ModuleHolder` subclass for `AttentionImpl`.

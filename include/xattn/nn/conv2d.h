@@ -24,8 +24,9 @@ struct Conv2dOptions {
 /// `torch::nn::Conv2d` with a square kernel, which `SkipInitialization` spares from drawing
 /// weights.
 ///
-/// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`. Reference: torch 2.13.0,
-/// torch/nn/modules/conv.py, `Conv2d`.
+/// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`.
+///
+/// Reference: torch 2.13.0, torch/nn/modules/conv.py, `Conv2d`.
 class Conv2dImpl : public torch::nn::Cloneable<Conv2dImpl> {
  public:
   explicit Conv2dImpl(const Conv2dOptions& options_);
@@ -36,6 +37,10 @@ class Conv2dImpl : public torch::nn::Cloneable<Conv2dImpl> {
   void pretty_print(std::ostream& stream) const override;
 
   torch::Tensor forward(const torch::Tensor& input);
+
+  /// What inputs are multiplied with: `weight` itself. Whoever multiplies with the weight of a
+  /// `Conv2d`, by whatever path, asks for it here.
+  torch::Tensor effective_weight() const { return weight; }
 
   /// The options with which this `Module` was constructed.
   Conv2dOptions options;

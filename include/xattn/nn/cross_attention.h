@@ -1,7 +1,6 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -9,6 +8,7 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/nn/linear.h"
 #include "xattn/ops/cross_attention.h"
 
 namespace xattn {
@@ -34,11 +34,18 @@ struct CrossAttentionOptions {
 /// The divisor is the root of the whole width, not of the head's: the reference's quirk, which
 /// weights trained with it need.
 ///
-/// Shapes: image_features `[B, N, E]`, text_features `[B, T, E]`; returns `[B, N, E]`. B, N and T
-/// may be 0; where no text token takes part, the output is `out_proj`'s bias. Dtype and device: any
-/// floating-point dtype and any device, the same for inputs and weights. Throws: `ValueError` for
-/// embed_dim or num_heads below 1 or not divisible, and for inputs of another shape, dtype or
-/// device. Reference: `CrossAttention` in python/xattn_reference.py.
+/// Shapes: image_features `[B, N, E]`, text_features `[B, T, E]` or, for one text for all images,
+/// `[1, T, E]`; returns `[B, N, E]`. B, N and T may be 0; where no text token takes part, the
+/// output is `out_proj`'s bias.
+///
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights;
+/// under autocast, any floating-point input.
+///
+/// Throws: `ValueError` for embed_dim or num_heads below 1 or not divisible, for inputs of another
+/// shape, dtype or device, and for a prepared text of another module, or prepared before its
+/// weights changed.
+///
+/// Reference: `CrossAttention` in python/xattn_reference.py.
 class CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
  public:
   explicit CrossAttentionImpl(int64_t embed_dim)
@@ -57,7 +64,7 @@ class CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
   PreparedText prepare(const torch::Tensor& text_features,
                        const std::optional<torch::Tensor>& text_mask = std::nullopt);
 
-  /// `forward` with a prepared text in place of the text.
+  /// `forward` with a prepared text in place of the text; one text serves any number of images.
   torch::Tensor forward_prepared(const torch::Tensor& image_features, const PreparedText& text);
 
   /// The attention weights `[B, H, N, T]` behind `forward_prepared`'s output.
@@ -66,10 +73,10 @@ class CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
   /// The options with which this `Module` was constructed.
   CrossAttentionOptions options;
 
-  torch::nn::Linear query_proj = nullptr;
-  torch::nn::Linear key_proj = nullptr;
-  torch::nn::Linear value_proj = nullptr;
-  torch::nn::Linear out_proj = nullptr;
+  Linear query_proj = nullptr;
+  Linear key_proj = nullptr;
+  Linear value_proj = nullptr;
+  Linear out_proj = nullptr;
 
   /// The projections' weights, for the functions of `ops/cross_attention.h`.
   CrossAttentionWeights weights() const;

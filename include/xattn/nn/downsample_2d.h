@@ -30,8 +30,11 @@ struct Downsample2DOptions {
 
 /// Halves an image's height and width.
 ///
-/// Shapes: `[B, channels, H, W]` to `[B, out_channels, H', W']`. Throws: `ValueError` for channels
-/// below 1, other out_channels without convolution, and inputs of another shape, dtype or device.
+/// Shapes: `[B, channels, H, W]` to `[B, out_channels, H', W']`.
+///
+/// Throws: `ValueError` for channels below 1, other out_channels without convolution, and inputs of
+/// another shape, dtype or device.
+///
 /// Reference: diffusers 0.42.1, models/downsampling.py, `Downsample2D`.
 class Downsample2DImpl : public torch::nn::Cloneable<Downsample2DImpl> {
  public:

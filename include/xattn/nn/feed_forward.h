@@ -33,7 +33,10 @@ struct FeedForwardOptions {
 
 /// y = net.2(activation(x)), the activation with a projection of its own (`GEGLU`, `GELU`).
 ///
-/// Shapes: `[..., dim]` to `[..., dim_out]`. Throws: `ValueError` for another `activation_fn`.
+/// Shapes: `[..., dim]` to `[..., dim_out]`.
+///
+/// Throws: `ValueError` for another `activation_fn`.
+///
 /// Reference: diffusers 0.42.1, models/attention.py, `FeedForward`.
 class FeedForwardImpl : public torch::nn::Cloneable<FeedForwardImpl> {
  public:

@@ -2,9 +2,10 @@
 
 namespace xattn {
 
-/// While one lives, the `Linear` and `Conv2d` that this thread constructs keep their weights
-/// uninitialised: for weights that are about to be loaded, which drawing them would delay by
-/// seconds.
+/// While one lives, the `Linear` and `Conv2d` that this thread constructs leave their weights
+/// uninitialised.
+///
+/// It is for weights that are about to be loaded: drawing them first takes seconds.
 class SkipInitialization {
  public:
   SkipInitialization();

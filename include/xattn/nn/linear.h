@@ -11,8 +11,9 @@ namespace xattn {
 
 /// `torch::nn::Linear`, which `SkipInitialization` spares from drawing weights: y = x Aᵀ + b.
 ///
-/// Shapes: `[..., in_features]` to `[..., out_features]`. Reference: torch 2.13.0,
-/// torch/nn/modules/linear.py, `Linear`.
+/// Shapes: `[..., in_features]` to `[..., out_features]`.
+///
+/// Reference: torch 2.13.0, torch/nn/modules/linear.py, `Linear`.
 class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
  public:
   LinearImpl(int64_t in_features, int64_t out_features)
@@ -25,6 +26,10 @@ class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
   void pretty_print(std::ostream& stream) const override;
 
   torch::Tensor forward(const torch::Tensor& input);
+
+  /// What inputs are multiplied with: `weight` itself. Whoever multiplies with the weight of a
+  /// `Linear`, by whatever path, asks for it here.
+  torch::Tensor effective_weight() const { return weight; }
 
   /// The options with which this `Module` was constructed.
   torch::nn::LinearOptions options;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/dropout.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
@@ -51,12 +52,16 @@ struct ResnetBlock2DOptions {
 /// out = (shortcut(x) + conv2(act(norm2(conv1(act(norm1(x))) + time_emb_proj(act(temb)))))) /
 /// output_scale_factor; with "scale_shift", norm2(…)·(1 + scale) + shift instead of the sum.
 ///
-/// Shapes: input_tensor `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns `[B,
-/// out_channels, H, W]`. Dtype and device: any floating-point dtype and any device, the same for
-/// inputs and weights. Throws: `ValueError` for an unknown `non_linearity` or
-/// `time_embedding_norm`, groups that do not divide the channels, a time embedding that is missing,
-/// and inputs of another shape, dtype or device. Reference: diffusers 0.42.1, models/resnet.py,
-/// `ResnetBlock2D`.
+/// Shapes: input_tensor `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns
+/// `[B, out_channels, H, W]`.
+///
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
+///
+/// Throws: `ValueError` for an unknown `non_linearity` or `time_embedding_norm`, groups that do not
+/// divide the channels, a time embedding that is missing, and inputs of another shape, dtype or
+/// device.
+///
+/// Reference: diffusers 0.42.1, models/resnet.py, `ResnetBlock2D`.
 class ResnetBlock2DImpl : public torch::nn::Cloneable<ResnetBlock2DImpl> {
  public:
   explicit ResnetBlock2DImpl(const ResnetBlock2DOptions& options_);
@@ -84,6 +89,9 @@ class ResnetBlock2DImpl : public torch::nn::Cloneable<ResnetBlock2DImpl> {
 
  private:
   Activation nonlinearity_ = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())})
 };
 
 /// A `ModuleHolder` subclass for `ResnetBlock2DImpl`.

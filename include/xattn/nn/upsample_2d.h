@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -29,8 +30,11 @@ struct Upsample2DOptions {
 
 /// Doubles an image's height and width, or brings them to `output_size`, by repeating pixels.
 ///
-/// Shapes: `[B, channels, H, W]` to `[B, out_channels, 2H, 2W]` or `[B, out_channels,
-/// *output_size]`. Throws: `ValueError` for channels below 1 and inputs of another shape.
+/// Shapes: `[B, channels, H, W]` to `[B, out_channels, 2H, 2W]` or
+/// `[B, out_channels, *output_size]`.
+///
+/// Throws: `ValueError` for channels below 1 and inputs of another shape.
+///
 /// Reference: diffusers 0.42.1, models/upsampling.py, `Upsample2D`.
 class Upsample2DImpl : public torch::nn::Cloneable<Upsample2DImpl> {
  public:
@@ -49,6 +53,9 @@ class Upsample2DImpl : public torch::nn::Cloneable<Upsample2DImpl> {
 
   /// Null without `use_conv`.
   Conv2d conv = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<std::array<int64_t, 2>>())})
 };
 
 /// A `ModuleHolder` subclass for `Upsample2DImpl`.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/call.h"
 #include "core/check.h"
 #include "models/autoencoder_kl/tiles.h"
 
@@ -98,11 +99,13 @@ void AutoencoderKLImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor AutoencoderKLImpl::forward(const torch::Tensor& sample, bool sample_posterior,
                                          const std::optional<at::Generator>& generator) {
+  const Call call(*this, kPlace);
   const auto posterior = encode(sample);
   return decode(sample_posterior ? posterior.sample(generator) : posterior.mode());
 }
 
 DiagonalGaussianDistribution AutoencoderKLImpl::encode(const torch::Tensor& x) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "x", x, {"B", config.in_channels, "H", "W"}, encoder->conv_in->weight);
   if (!use_slicing || x.size(0) <= 1) return DiagonalGaussianDistribution(encode_slice(x));
   return DiagonalGaussianDistribution(
@@ -110,6 +113,7 @@ DiagonalGaussianDistribution AutoencoderKLImpl::encode(const torch::Tensor& x) {
 }
 
 torch::Tensor AutoencoderKLImpl::decode(const torch::Tensor& z) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "z", z, {"B", config.latent_channels, "h", "w"}, encoder->conv_in->weight);
   if (z.size(2) < 1 || z.size(3) < 1) {
     throw_value_error(kPlace, "z", "a height and width of 1 or more", shape_text(z.sizes()));

@@ -1,5 +1,6 @@
 #include "xattn/models/autoencoder_kl/decoder.h"
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -57,6 +58,7 @@ void DecoderImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor DecoderImpl::forward(const torch::Tensor& sample) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
   auto state = mid_block(conv_in(sample));
   for (size_t i = 0; i < up_blocks->size(); ++i)

@@ -1,5 +1,6 @@
 #include "xattn/models/autoencoder_kl/down_encoder_block_2d.h"
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -39,6 +40,10 @@ void DownEncoderBlock2DImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor DownEncoderBlock2DImpl::forward(const torch::Tensor& hidden_states) {
+  const Call call(*this, "DownEncoderBlock2D");
+  check_input("DownEncoderBlock2D", "hidden_states", hidden_states,
+              {"B", options.in_channels(), "H", "W"},
+              resnets->at<ResnetBlock2DImpl>(0).conv1->weight);
   auto state = hidden_states;
   for (size_t i = 0; i < resnets->size(); ++i)
     state = resnets->at<ResnetBlock2DImpl>(i).forward(state);

@@ -1,5 +1,6 @@
 #include "xattn/models/autoencoder_kl/encoder.h"
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -59,6 +60,7 @@ void EncoderImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor EncoderImpl::forward(const torch::Tensor& sample) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
   auto state = conv_in(sample);
   for (size_t i = 0; i < down_blocks->size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -58,6 +59,9 @@ void UNetMidBlock2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor UNetMidBlock2DImpl::forward(const torch::Tensor& hidden_states,
                                           const std::optional<torch::Tensor>& temb) {
+  const Call call(*this, kPlace);
+  check_input(kPlace, "hidden_states", hidden_states, {"B", options.in_channels(), "H", "W"},
+              resnets->at<ResnetBlock2DImpl>(0).conv1->weight);
   auto state = resnets->at<ResnetBlock2DImpl>(0).forward(hidden_states, temb);
   for (size_t i = 1; i < resnets->size(); ++i) {
     if (!attentions->is_empty()) state = attentions->at<AttentionImpl>(i - 1).forward(state);

@@ -1,5 +1,6 @@
 #include "xattn/models/autoencoder_kl/up_decoder_block_2d.h"
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -38,6 +39,10 @@ void UpDecoderBlock2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor UpDecoderBlock2DImpl::forward(const torch::Tensor& hidden_states,
                                             const std::optional<torch::Tensor>& temb) {
+  const Call call(*this, "UpDecoderBlock2D");
+  check_input("UpDecoderBlock2D", "hidden_states", hidden_states,
+              {"B", options.in_channels(), "H", "W"},
+              resnets->at<ResnetBlock2DImpl>(0).conv1->weight);
   auto state = hidden_states;
   for (size_t i = 0; i < resnets->size(); ++i)
     state = resnets->at<ResnetBlock2DImpl>(i).forward(state, temb);

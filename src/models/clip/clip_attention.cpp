@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -52,6 +53,7 @@ void CLIPAttentionImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor CLIPAttentionImpl::forward(const torch::Tensor& hidden_states,
                                          const std::optional<torch::Tensor>& attention_mask) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "hidden_states", hidden_states, {"B", "T", options.hidden_size()},
               q_proj->weight);
   if (attention_mask) check_mask(*attention_mask, hidden_states);

@@ -1,5 +1,6 @@
 #include "xattn/models/clip/clip_encoder.h"
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -22,6 +23,12 @@ void CLIPEncoderImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor CLIPEncoderImpl::forward(const torch::Tensor& inputs_embeds,
                                        const std::optional<torch::Tensor>& attention_mask,
                                        std::vector<torch::Tensor>* hidden_states) {
+  const Call call(*this, "CLIPEncoder");
+  if (!layers->is_empty()) {
+    check_input("CLIPEncoder", "inputs_embeds", inputs_embeds,
+                {"B", "T", options.layer().hidden_size()},
+                layers->at<CLIPEncoderLayerImpl>(0).self_attn->q_proj->weight);
+  }
   auto state = inputs_embeds;
   if (hidden_states) hidden_states->assign(1, state);
   // Typed members beside the list would be left behind by clone(), which replaces the list's

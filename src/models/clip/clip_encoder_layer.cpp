@@ -1,5 +1,6 @@
 #include "xattn/models/clip/clip_encoder_layer.h"
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -32,6 +33,7 @@ void CLIPEncoderLayerImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor CLIPEncoderLayerImpl::forward(const torch::Tensor& hidden_states,
                                             const std::optional<torch::Tensor>& attention_mask) {
+  const Call call(*this, "CLIPEncoderLayer");
   check_input("CLIPEncoderLayer", "hidden_states", hidden_states, {"B", "T", options.hidden_size()},
               layer_norm1->weight);
   const auto attended = hidden_states + self_attn(layer_norm1(hidden_states), attention_mask);

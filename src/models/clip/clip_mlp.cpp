@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -34,6 +35,7 @@ void CLIPMLPImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor CLIPMLPImpl::forward(const torch::Tensor& hidden_states) {
+  const Call call(*this, kPlace);
   return fc2(activate(fc1(hidden_states), options.hidden_act()));
 }
 

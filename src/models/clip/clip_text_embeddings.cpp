@@ -6,6 +6,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "core/call.h"
 #include "core/check.h"
 #include "nn/embedding.h"
 
@@ -58,6 +59,7 @@ void CLIPTextEmbeddingsImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor CLIPTextEmbeddingsImpl::forward(const torch::Tensor& input_ids,
                                               const std::optional<torch::Tensor>& position_ids) {
+  const Call call(*this, kPlace);
   check_shape(kPlace, "input_ids", input_ids, {"B", "T"});
   const auto tokens = input_ids.size(1);
   if (tokens < 1 || tokens > options.max_position_embeddings()) {

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -23,6 +24,7 @@ void CLIPTextModelImpl::pretty_print(std::ostream& stream) const {
 CLIPTextOutput CLIPTextModelImpl::forward(const torch::Tensor& input_ids,
                                           const std::optional<torch::Tensor>& attention_mask,
                                           const CLIPTextForwardOptions& forward_options) {
+  const Call call(*this, kClassName);
   return text_model(input_ids, attention_mask, forward_options);
 }
 
@@ -56,6 +58,7 @@ void CLIPTextModelWithProjectionImpl::pretty_print(std::ostream& stream) const {
 CLIPTextOutput CLIPTextModelWithProjectionImpl::forward(
     const torch::Tensor& input_ids, const std::optional<torch::Tensor>& attention_mask,
     const CLIPTextForwardOptions& forward_options) {
+  const Call call(*this, kClassName);
   auto output = text_model(input_ids, attention_mask, forward_options);
   output.text_embeds = text_projection(output.pooler_output);
   return output;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -62,6 +63,7 @@ void CLIPTextTransformerImpl::pretty_print(std::ostream& stream) const {
 CLIPTextOutput CLIPTextTransformerImpl::forward(const torch::Tensor& input_ids,
                                                 const std::optional<torch::Tensor>& attention_mask,
                                                 const CLIPTextForwardOptions& forward_options) {
+  const Call call(*this, "CLIPTextTransformer");
   CLIPTextOutput output;
   const auto embedded = embeddings(input_ids, forward_options.position_ids);
   std::optional<torch::Tensor> mask;

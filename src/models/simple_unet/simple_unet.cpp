@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/call.h"
 #include "core/check.h"
+#include "ops/check_prepared.h"
 
 namespace xattn {
 namespace {
@@ -42,9 +44,8 @@ void SimpleUNetImpl::reset() {
   const auto embed_dim = options.embed_dim();
   check_at_least(kPlace, "embed_dim", embed_dim, 1);
   downsample = register_module(
-      "downsample", torch::nn::Conv2d(torch::nn::Conv2dOptions(kImageChannels, embed_dim, kKernel)
-                                          .stride(kStride)
-                                          .padding(kPadding)));
+      "downsample",
+      Conv2d(Conv2dOptions(kImageChannels, embed_dim, kKernel).stride(kStride).padding(kPadding)));
   upsample =
       register_module("upsample", torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(
                                                                  embed_dim, kImageChannels, kKernel)
@@ -62,59 +63,69 @@ void SimpleUNetImpl::pretty_print(std::ostream& stream) const {
          << (options.token_layout() == TokenLayout::kSpatial ? "spatial" : "reinterpret") << ")";
 }
 
-torch::Tensor SimpleUNetImpl::forward(const torch::Tensor& images, const torch::Tensor& text) {
+torch::Tensor SimpleUNetImpl::forward(const torch::Tensor& images,
+                                      const torch::Tensor& text_features) {
+  const Call call(*this, kPlace);
   check_images(images, downsample->weight);
   const auto tokens = (images.size(2) / kStride) * (images.size(3) / kStride);
-  return forward_prepared(images, prepare_for(text, std::nullopt, tokens));
+  return forward_any(images, prepare_for(text_features, std::nullopt, tokens));
 }
 
-PreparedText SimpleUNetImpl::prepare(const torch::Tensor& text,
+PreparedText SimpleUNetImpl::prepare(const torch::Tensor& text_features,
                                      const std::optional<torch::Tensor>& text_mask) {
-  return prepare_for(text, text_mask, std::nullopt);
+  const Call call(*this, kPlace);
+  return prepare_for(text_features, text_mask, std::nullopt);
 }
 
-PreparedText SimpleUNetImpl::prepare_for(const torch::Tensor& text,
+PreparedText SimpleUNetImpl::prepare_for(const torch::Tensor& text_features,
                                          const std::optional<torch::Tensor>& text_mask,
                                          std::optional<int64_t> image_tokens) {
-  check_input(kPlace, "text", text, {"B", "T", options.embed_dim()}, downsample->weight);
+  check_input(kPlace, "text_features", text_features, {"B", "T", options.embed_dim()},
+              downsample->weight);
   std::optional<torch::Tensor> mask;
-  if (text_mask) mask = check_text_mask(kPlace, *text_mask, text);
-  auto weights = cross_attention->weights();
+  if (text_mask) mask = check_text_mask(kPlace, *text_mask, text_features);
+  auto weights = latent_weights();
   const bool blocks =
       options.path() != AttentionPath::kExplicit && options.path() != AttentionPath::kSdpa;
-  if (blocks && options.token_layout() == TokenLayout::kSpatial && !wants_gradient(*this, text) &&
-      can_use_blocks(weights, text)) {
+  if (blocks && options.token_layout() == TokenLayout::kSpatial &&
+      !wants_gradient(*this, text_features) && can_use_blocks(weights, text_features)) {
     weights = pixel_weights();
   }
-  return prepare_text(weights, text, mask, options.path(), image_tokens);
+  return prepare_text(weights, text_features, mask, options.path(), image_tokens);
 }
 
 torch::Tensor SimpleUNetImpl::forward_prepared(const torch::Tensor& images,
                                                const PreparedText& text) {
+  const Call call(*this, kPlace);
   check_images(images, downsample->weight);
-  if (text.key.defined() && text.key.size(0) != images.size(0)) {
-    throw_value_error(kPlace, "images", "the text's batch of " + std::to_string(text.key.size(0)),
+  check_prepared(kPlace, text, latent_weights());
+  return forward_any(images, text);
+}
+
+torch::Tensor SimpleUNetImpl::forward_any(const torch::Tensor& images, const PreparedText& text) {
+  const auto batch = text.batch_size();
+  if (batch != 1 && batch != images.size(0)) {
+    throw_value_error(kPlace, "images", "the text's batch of " + std::to_string(batch),
                       shape_text(images.sizes()));
   }
   const bool for_pixels =
-      text.key.defined() && !text.weights.query_weight.is_same(cross_attention->query_proj->weight);
+      !text.weights.query_weight.is_same(cross_attention->query_proj->effective_weight());
   if (!for_pixels) return forward_latent(images, text);
-  if (!wants_gradient(*this, images)) return forward_pixels(images, text);
+  if (!wants_gradient(*this, images) && options.token_layout() == TokenLayout::kSpatial)
+    return forward_pixels(images, text);
   // The keys and values are those of either way; the rest would leave the convolutions out of the
   // graph.
-  PreparedText latent_text;
-  latent_text.weights = cross_attention->weights();
-  latent_text.key = text.key;
-  latent_text.value = text.value;
-  latent_text.mask = text.mask;
+  auto latent_text = text;
+  latent_text.weights = latent_weights();
   latent_text.path = AttentionPath::kSdpa;
+  latent_text.blocks.reset();
   return forward_latent(images, latent_text);
 }
 
 torch::Tensor SimpleUNetImpl::forward_latent(const torch::Tensor& images,
                                              const PreparedText& text) {
   const auto latent = downsample(images);
-  const auto tokens = cross_attention->forward_prepared(tokens_of(latent), text);
+  const auto tokens = xattn::cross_attention(tokens_of(latent), text);
   return upsample(map_of(tokens, latent.size(2), latent.size(3)));
 }
 
@@ -122,10 +133,17 @@ torch::Tensor SimpleUNetImpl::forward_latent(const torch::Tensor& images,
 // query comes straight from the 3·4·4 pixels under the kernel, and the output goes straight to the
 // pixels there: the attention is that of a layer with these widths, and the latent is never made.
 
-CrossAttentionWeights SimpleUNetImpl::pixel_weights() const {
+CrossAttentionWeights SimpleUNetImpl::latent_weights() const {
   auto weights = cross_attention->weights();
-  const auto down = downsample->weight.flatten(1);  // [E, 48]
-  const auto up = upsample->weight.flatten(1).t();  // [48, E]
+  // The convolutions too: a text prepared for pixels depends on them.
+  weights.parameters = parameters();
+  return weights;
+}
+
+CrossAttentionWeights SimpleUNetImpl::pixel_weights() const {
+  auto weights = latent_weights();
+  const auto down = downsample->effective_weight().flatten(1);  // [E, 48]
+  const auto up = upsample->weight.flatten(1).t();              // [48, E]
   weights.query_bias = torch::addmv(weights.query_bias, weights.query_weight, downsample->bias);
   weights.query_weight = weights.query_weight.mm(down);
   weights.out_bias = up.mv(weights.out_bias);

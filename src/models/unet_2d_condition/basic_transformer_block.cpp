@@ -1,6 +1,14 @@
 #include "xattn/models/unet_2d_condition/basic_transformer_block.h"
 
+#include "core/call.h"
+#include "core/check.h"
+
 namespace xattn {
+namespace {
+
+constexpr auto kPlace = "BasicTransformerBlock";
+
+}  // namespace
 
 BasicTransformerBlockImpl::BasicTransformerBlockImpl(const BasicTransformerBlockOptions& options_)
     : options(options_) {
@@ -46,7 +54,13 @@ void BasicTransformerBlockImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor BasicTransformerBlockImpl::forward(const torch::Tensor& hidden_states,
-                                                 TextContext& text) {
+                                                 const TextContext& text) {
+  const Call call(*this, kPlace);
+  const auto& weight = attn1->to_q->weight;
+  check_input(kPlace, "hidden_states", hidden_states, {"B", "N", options.dim()}, weight);
+  const auto& text_states = text.encoder_hidden_states();
+  if (text_states.defined())
+    check_input(kPlace, "encoder_hidden_states", text_states, {"B", "T", "S"}, weight);
   const auto normed = norm1(hidden_states);
   auto states = hidden_states + (options.only_cross_attention()
                                      ? text.attend(*attn1, normed, text.attention_mask())
@@ -55,12 +69,12 @@ torch::Tensor BasicTransformerBlockImpl::forward(const torch::Tensor& hidden_sta
   return states + ff(norm3(states));
 }
 
-void BasicTransformerBlockImpl::prepare(const TextContext& text, AttentionPath path,
-                                        std::vector<PreparedText>& prepared) {
-  const auto& states = text.encoder_hidden_states();
-  if (options.only_cross_attention())
-    prepared.push_back(attn1->prepare(states, text.attention_mask(), path));
-  if (attn2) prepared.push_back(attn2->prepare(states, text.encoder_attention_mask(), path));
+std::vector<BasicTransformerBlockImpl::CrossAttentionLayer>
+BasicTransformerBlockImpl::cross_attentions(const TextContext& text) const {
+  std::vector<CrossAttentionLayer> layers;
+  if (options.only_cross_attention()) layers.push_back({"attn1", attn1, text.attention_mask()});
+  if (attn2) layers.push_back({"attn2", attn2, text.encoder_attention_mask()});
+  return layers;
 }
 
 }  // namespace xattn

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -12,7 +13,12 @@ namespace {
 std::optional<at::Tensor> bias_of(const std::optional<at::Tensor>& mask, const at::Tensor& states) {
   if (!mask || !mask->defined()) return std::nullopt;
   if (mask->dim() == 3) return mask;
-  const auto number = states.defined() ? mask->to(states.scalar_type()) : *mask;
+  auto number = *mask;
+  if (states.defined()) {
+    number = number.to(states.scalar_type());
+  } else if (!number.is_floating_point()) {
+    number = number.to(at::kFloat);
+  }
   return (at::rsub(number, 1) * -10000.0).unsqueeze(1);
 }
 
@@ -25,18 +31,18 @@ TextContext::TextContext(at::Tensor encoder_hidden_states,
       encoder_attention_mask_(bias_of(encoder_attention_mask, encoder_hidden_states_)),
       attention_mask_(bias_of(attention_mask, encoder_hidden_states_)) {}
 
-TextContext::TextContext(const std::vector<PreparedText>* prepared,
+TextContext::TextContext(const PreparedTexts* prepared,
                          const std::optional<at::Tensor>& attention_mask)
     : attention_mask_(bias_of(attention_mask, {})), prepared_(prepared) {}
 
 at::Tensor TextContext::attend(AttentionImpl& attention, const at::Tensor& hidden_states,
-                               const std::optional<at::Tensor>& mask) {
+                               const std::optional<at::Tensor>& mask) const {
   if (!prepared_) return attention.forward(hidden_states, encoder_hidden_states_, mask);
-  if (next_ == prepared_->size()) {
-    throw_value_error("TextContext", "prepared", "a text for each cross attention layer",
-                      "only " + std::to_string(next_));
-  }
-  return attention.forward_prepared(hidden_states, (*prepared_)[next_++]);
+  if (const auto* text = prepared_->find(attention.to_q->weight))
+    return attention.forward_prepared(hidden_states, *text);
+  const Call call(attention, "Attention");
+  throw_value_error("Attention", "text (prepared)", "one that this layer prepared",
+                    prepared_->layers().empty() ? "none" : "another's");
 }
 
 }  // namespace xattn

@@ -1,5 +1,6 @@
 #include "xattn/models/unet_2d_condition/timestep_embedding.h"
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -37,6 +38,7 @@ void TimestepEmbeddingImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor TimestepEmbeddingImpl::forward(const torch::Tensor& sample,
                                              const std::optional<torch::Tensor>& condition) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "sample", sample, {"B", options.in_channels()}, linear_1->weight);
   auto states = sample;
   if (condition) {

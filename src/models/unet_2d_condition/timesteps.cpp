@@ -9,6 +9,7 @@
 
 #include <cmath>
 
+#include "core/call.h"
 #include "core/check.h"
 
 namespace xattn {
@@ -28,6 +29,7 @@ void TimestepsImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor TimestepsImpl::forward(const torch::Tensor& timesteps) {
+  const Call call(*this, "Timesteps");
   check_shape("Timesteps", "timesteps", timesteps, {"N"});
   const auto half = options.num_channels() / 2;
   const auto float32 = at::TensorOptions(timesteps.device()).dtype(at::kFloat);

@@ -1,5 +1,6 @@
 #include "xattn/models/unet_2d_condition/transformer_2d_model.h"
 
+#include "core/call.h"
 #include "core/check.h"
 #include "xattn/models/unet_2d_condition/basic_transformer_block.h"
 
@@ -58,9 +59,13 @@ void Transformer2DModelImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor Transformer2DModelImpl::forward(const torch::Tensor& hidden_states,
-                                              TextContext& text) {
+                                              const TextContext& text) {
+  const Call call(*this, kPlace);
   check_input(kPlace, "hidden_states", hidden_states, {"B", options.in_channels(), "H", "W"},
               norm->weight);
+  const auto& text_states = text.encoder_hidden_states();
+  if (text_states.defined())
+    check_input(kPlace, "encoder_hidden_states", text_states, {"B", "T", "S"}, norm->weight);
   const auto tokens_of = [](const torch::Tensor& image) {
     return image.flatten(2).transpose(1, 2).contiguous();
   };
@@ -75,12 +80,6 @@ torch::Tensor Transformer2DModelImpl::forward(const torch::Tensor& hidden_states
   }
   states = proj_out_conv ? proj_out_conv(image_of(states)) : image_of(proj_out_linear(states));
   return states + hidden_states;
-}
-
-void Transformer2DModelImpl::prepare(const TextContext& text, AttentionPath path,
-                                     std::vector<PreparedText>& prepared) {
-  for (const auto& block : *transformer_blocks)
-    block->as<BasicTransformerBlock>()->prepare(text, path, prepared);
 }
 
 }  // namespace xattn

@@ -8,31 +8,34 @@
 
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/models/unet_2d_condition/unet_2d_block_options.h"
+#include "xattn/nn/resnet_block_2d.h"
 
 namespace xattn::unet_2d_block {
 
-/// Throws `ValueError` for numbers that no block of class `place` can have.
-void check_options(const char* place, const UNet2DBlockOptions& options, bool has_attention);
+/// Checks what a block of class `place` is called with; `first` is its first layer, which takes
+/// `channels`.
+void check_inputs(const std::string& place, const torch::Tensor& hidden_states, int64_t channels,
+                  const torch::Tensor& temb, const TextContext& text,
+                  const ResnetBlock2DImpl& first);
 
-/// `num_layers` of `ResnetBlock2D`, the first with `in_channels`.
-torch::nn::ModuleList down_resnets(const UNet2DBlockOptions& options);
-/// Those of a block that goes up, each of which takes a residual.
-torch::nn::ModuleList up_resnets(const UNet2DBlockOptions& options);
-/// One `Transformer2DModel` for each layer.
-torch::nn::ModuleList attentions(const char* place, const UNet2DBlockOptions& options);
-/// A list of one.
-torch::nn::ModuleList downsamplers(const UNet2DBlockOptions& options);
-torch::nn::ModuleList upsamplers(const UNet2DBlockOptions& options);
+/// Makes the layers of a block whose class is `place`.
+///
+/// Throws: `ValueError` for numbers that no block can have.
+struct Layers {
+  Layers(const std::string& place, const UNetResnetOptions& options, int64_t out_channels);
 
-/// Calls `prepare` of each `Transformer2DModel` in the list.
-void prepare(const torch::nn::ModuleList& attentions, const TextContext& text, AttentionPath path,
-             std::vector<PreparedText>& prepared);
+  ResnetBlock2D resnet(int64_t in_channels) const;
 
-/// "in_channels=4, out_channels=8, num_layers=1".
-std::string describe(const UNet2DBlockOptions& options);
+  /// One for each layer, whose input has so many channels; layers without a number have
+  /// `out_channels`.
+  torch::nn::ModuleList resnets(const std::vector<int64_t>& in_channels) const;
 
-/// The hidden states beside the last of the residuals, which is taken off the list.
-torch::Tensor with_residual(const char* place, const torch::Tensor& hidden_states,
-                            std::vector<torch::Tensor>& residuals);
+  /// One `Transformer2DModel` for each layer.
+  torch::nn::ModuleList attentions(const UNetTransformerOptions& transformers) const;
+
+  std::string place;
+  UNetResnetOptions options;
+  int64_t out_channels;
+};
 
 }  // namespace xattn::unet_2d_block

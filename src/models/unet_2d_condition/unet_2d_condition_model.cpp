@@ -1,41 +1,58 @@
 #include "xattn/models/unet_2d_condition/unet_2d_condition_model.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
 
+#include "core/call.h"
 #include "core/check.h"
-#include "xattn/models/unet_2d_condition/cross_attn_down_block_2d.h"
-#include "xattn/models/unet_2d_condition/cross_attn_up_block_2d.h"
-#include "xattn/models/unet_2d_condition/down_block_2d.h"
-#include "xattn/models/unet_2d_condition/up_block_2d.h"
+#include "models/unet_2d_condition/unet_2d_condition_arguments.h"
+#include "xattn/models/unet_2d_condition/unet_down_block_2d.h"
+#include "xattn/models/unet_2d_condition/unet_up_block_2d.h"
 #include "xattn/nn/initialization.h"
-
-// Construction; forward is in unet_2d_condition_forward.cpp.
 
 namespace xattn {
 namespace {
+
+using namespace unet_2d_condition;
+
+constexpr auto kPlace = UNet2DConditionModelImpl::kClassName;
 
 template <typename T>
 T value_for(const std::vector<T>& values, size_t block) {
   return values.size() == 1 ? values[0] : values[block];
 }
 
-UNet2DBlockOptions block_options(const UNet2DConditionConfig& config, size_t level,
-                                 int64_t in_channels, int64_t temb_channels) {
-  return UNet2DBlockOptions(in_channels, config.block_out_channels[level], temb_channels)
-      .dropout(config.dropout)
+UNetResnetOptions resnet_options(const UNet2DConditionConfig& config, size_t level,
+                                 int64_t temb_channels) {
+  return UNetResnetOptions(temb_channels)
       .num_layers(value_for(config.layers_per_block, level))
-      .transformer_layers_per_block({value_for(config.transformer_layers_per_block, level)})
+      .dropout(config.dropout)
       .resnet_eps(config.norm_eps)
       .resnet_time_scale_shift(config.resnet_time_scale_shift)
       .resnet_act_fn(config.act_fn)
-      .resnet_groups(config.norm_num_groups)
+      .resnet_groups(config.norm_num_groups);
+}
+
+UNetTransformerOptions transformer_options(const UNet2DConditionConfig& config, size_t level) {
+  return UNetTransformerOptions()
       .num_attention_heads(value_for(config.attention_head_dim, level))
       .cross_attention_dim(value_for(config.cross_attention_dim, level))
-      .downsample_padding(config.downsample_padding)
+      .transformer_layers_per_block({value_for(config.transformer_layers_per_block, level)})
       .use_linear_projection(config.use_linear_projection)
       .only_cross_attention(value_for(config.only_cross_attention, level));
+}
+
+std::vector<torch::Tensor> take_last(std::vector<torch::Tensor>& residuals, size_t count) {
+  const auto begin = residuals.end() - static_cast<std::ptrdiff_t>(count);
+  std::vector<torch::Tensor> last(std::make_move_iterator(begin),
+                                  std::make_move_iterator(residuals.end()));
+  residuals.erase(begin, residuals.end());
+  return last;
 }
 
 }  // namespace
@@ -83,10 +100,12 @@ void UNet2DConditionModelImpl::reset() {
   register_up_blocks(temb_channels);
   if (config.mid_block_type) {
     const auto level = config.block_out_channels.size() - 1;
-    auto options = block_options(config, level, last, temb_channels);
-    options.num_layers(1).only_cross_attention(false).output_scale_factor(
-        config.mid_block_scale_factor);
-    mid_block = register_module("mid_block", UNetMidBlock2DCrossAttn(options));
+    const auto resnets = resnet_options(config, level, temb_channels)
+                             .num_layers(1)
+                             .output_scale_factor(config.mid_block_scale_factor);
+    const auto transformers = transformer_options(config, level).only_cross_attention(false);
+    mid_block = register_module("mid_block", UNetMidBlock2DCrossAttn(UNetMidBlock2DCrossAttnOptions(
+                                                 last, resnets, transformers)));
   }
   conv_norm_out = register_module(
       "conv_norm_out",
@@ -122,12 +141,14 @@ void UNet2DConditionModelImpl::register_down_blocks(int64_t temb_channels) {
   down_blocks = register_module("down_blocks", torch::nn::ModuleList());
   const auto& channels = config.block_out_channels;
   for (size_t i = 0; i < channels.size(); ++i) {
-    auto options = block_options(config, i, channels[i == 0 ? 0 : i - 1], temb_channels);
-    options.add_downsample(i + 1 < channels.size());
+    const auto options = DownBlock2DOptions(channels[i == 0 ? 0 : i - 1], channels[i],
+                                            resnet_options(config, i, temb_channels))
+                             .add_downsample(i + 1 < channels.size())
+                             .downsample_padding(config.downsample_padding);
     if (config.down_block_types[i] == "DownBlock2D") {
       down_blocks->push_back(DownBlock2D(options));
     } else {
-      down_blocks->push_back(CrossAttnDownBlock2D(options));
+      down_blocks->push_back(CrossAttnDownBlock2D(options, transformer_options(config, i)));
     }
   }
 }
@@ -138,15 +159,16 @@ void UNet2DConditionModelImpl::register_up_blocks(int64_t temb_channels) {
   const auto last = channels.size() - 1;
   for (size_t i = 0; i <= last; ++i) {
     const auto level = last - i;
-    auto options =
-        block_options(config, level, channels[level == 0 ? 0 : level - 1], temb_channels);
-    options.num_layers(options.num_layers() + 1)
-        .prev_output_channel(channels[std::min(level + 1, last)])
-        .add_upsample(i < last);
+    const auto resnets = resnet_options(config, level, temb_channels);
+    const auto options =
+        UpBlock2DOptions(channels[level == 0 ? 0 : level - 1], channels[std::min(level + 1, last)],
+                         channels[level], resnets)
+            .resnets(UNetResnetOptions(resnets).num_layers(resnets.num_layers() + 1))
+            .add_upsample(i < last);
     if (config.up_block_types[i] == "UpBlock2D") {
       up_blocks->push_back(UpBlock2D(options));
     } else {
-      up_blocks->push_back(CrossAttnUpBlock2D(options));
+      up_blocks->push_back(CrossAttnUpBlock2D(options, transformer_options(config, level)));
     }
   }
 }
@@ -155,6 +177,135 @@ void UNet2DConditionModelImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::UNet2DConditionModel(in_channels=" << config.in_channels
          << ", out_channels=" << config.out_channels
          << ", blocks=" << config.block_out_channels.size() << ")";
+}
+
+torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,
+                                                const torch::Tensor& timestep,
+                                                const torch::Tensor& encoder_hidden_states,
+                                                const UNet2DConditionArguments& arguments) {
+  const Call call(*this, kPlace);
+  check_inputs(config, sample, timestep, arguments, conv_in->weight);
+  check_input(kPlace, "encoder_hidden_states", encoder_hidden_states, {sample.size(0), "T", "S"},
+              conv_in->weight);
+  return run(sample, timestep,
+             TextContext(encoder_hidden_states, arguments.encoder_attention_mask,
+                         arguments.attention_mask),
+             arguments);
+}
+
+PreparedTexts UNet2DConditionModelImpl::prepare(
+    const torch::Tensor& encoder_hidden_states,
+    const std::optional<torch::Tensor>& encoder_attention_mask, AttentionPath path) {
+  const Call call(*this, kPlace);
+  check_input(kPlace, "encoder_hidden_states", encoder_hidden_states, {"B", "T", "S"},
+              conv_in->weight);
+  check_mask("encoder_attention_mask", encoder_attention_mask, encoder_hidden_states.size(0));
+  return prepare_texts(*this, TextContext(encoder_hidden_states, encoder_attention_mask), path);
+}
+
+torch::Tensor UNet2DConditionModelImpl::forward_prepared(
+    const torch::Tensor& sample, const torch::Tensor& timestep, const PreparedTexts& text,
+    const UNet2DConditionArguments& arguments) {
+  const Call call(*this, kPlace);
+  check_inputs(config, sample, timestep, arguments, conv_in->weight);
+  check_prepared_masks(config, arguments);
+  auto mask = arguments.attention_mask;
+  if (mask) mask = mask->to(sample.scalar_type());
+  return run(sample, timestep, TextContext(&text, mask), arguments);
+}
+
+torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample,
+                                            const torch::Tensor& timestep, const TextContext& text,
+                                            const UNet2DConditionArguments& arguments) {
+  const auto temb = time_embed(sample, timestep, arguments);
+  auto states = conv_in(config.center_input_sample ? 2 * sample - 1.0 : sample);
+
+  IntrablockResiduals intrablock(arguments.down_intrablock_additional_residuals);
+  std::vector<torch::Tensor> residuals = {states};
+  for (size_t i = 0; i < down_blocks->size(); ++i) {
+    auto output =
+        down_blocks->at<UNetDownBlock2DImpl>(i).forward(states, temb, text, intrablock.next());
+    states = std::move(output.hidden_states);
+    for (auto& state : output.output_states) residuals.push_back(std::move(state));
+  }
+  add_control(residuals, arguments.down_block_additional_residuals);
+
+  if (mid_block) {
+    states = mid_block(states, temb, text);
+    if (const auto additional = intrablock.next_of(states.sizes())) states = states + *additional;
+  }
+  intrablock.check_all_taken();
+  if (arguments.mid_block_additional_residual) {
+    const auto sizes = states.sizes();
+    check_input(kPlace, "mid_block_additional_residual", *arguments.mid_block_additional_residual,
+                {sizes[0], sizes[1], sizes[2], sizes[3]}, states);
+    states = states + *arguments.mid_block_additional_residual;
+  }
+
+  // Sizes that do not double back are told to the blocks on the way up.
+  const auto factor = int64_t{1} << (up_blocks->size() - 1);
+  const bool forward_size = sample.size(2) % factor != 0 || sample.size(3) % factor != 0;
+  for (size_t i = 0; i < up_blocks->size(); ++i) {
+    auto& block = up_blocks->at<UNetUpBlock2DImpl>(i);
+    auto last = take_last(residuals, block.resnets->size());
+    std::optional<std::array<int64_t, 2>> size;
+    if (forward_size && !residuals.empty())
+      size = {residuals.back().size(2), residuals.back().size(3)};
+    states = block.forward(states, std::move(last), temb, text, size);
+  }
+  return conv_out(act_(conv_norm_out(states)));
+}
+
+torch::Tensor UNet2DConditionModelImpl::time_embed(const torch::Tensor& sample,
+                                                   const torch::Tensor& timestep,
+                                                   const UNet2DConditionArguments& arguments) {
+  const auto timesteps = timestep.to(sample.device()).reshape({-1}).expand({sample.size(0)});
+  auto embedding =
+      time_embedding(time_proj(timesteps).to(sample.scalar_type()), arguments.timestep_cond);
+  if (arguments.class_labels) {
+    const auto classes = class_embed(sample, *arguments.class_labels);
+    embedding =
+        config.class_embeddings_concat ? at::cat({embedding, classes}, -1) : embedding + classes;
+  }
+  if (add_embedding) embedding = embedding + addition_embed(sample, arguments);
+  return time_embed_act_ ? time_embed_act_(embedding) : embedding;
+}
+
+torch::Tensor UNet2DConditionModelImpl::class_embed(const torch::Tensor& sample,
+                                                    const torch::Tensor& class_labels) {
+  const auto batch = sample.size(0);
+  const auto& type = config.class_embed_type;
+  if (!type || type == "timestep") {
+    check_shape(kPlace, "class_labels", class_labels, {batch});
+    if (!type) return class_embedding_table(class_labels);
+    return class_embedding_mlp(time_proj(class_labels).to(sample.scalar_type()));
+  }
+  if (type == "identity") {
+    const auto& linear = time_embedding->linear_2;
+    check_shape(kPlace, "class_labels", class_labels, {batch, linear->options.out_features()});
+    return class_labels.to(sample.scalar_type());
+  }
+  check_input(kPlace, "class_labels", class_labels,
+              {batch, *config.projection_class_embeddings_input_dim}, conv_in->weight);
+  return class_embedding_linear ? class_embedding_linear(class_labels)
+                                : class_embedding_mlp(class_labels);
+}
+
+torch::Tensor UNet2DConditionModelImpl::addition_embed(const torch::Tensor& sample,
+                                                       const UNet2DConditionArguments& arguments) {
+  const auto& pooled = *arguments.text_embeds;
+  check_shape(kPlace, "text_embeds", pooled, {sample.size(0), "P"});
+  check_shape(kPlace, "time_ids", *arguments.time_ids, {sample.size(0), "K"});
+  const auto width = *config.projection_class_embeddings_input_dim;
+  const auto times = arguments.time_ids->size(1) * *config.addition_time_embed_dim;
+  if (pooled.size(1) + times != width) {
+    throw_value_error(kPlace, "text_embeds and time_ids",
+                      "widths P + addition_time_embed_dim·K = " + std::to_string(width),
+                      std::to_string(pooled.size(1)) + " + " + std::to_string(times));
+  }
+  const auto embedded = add_time_proj(arguments.time_ids->flatten()).reshape({sample.size(0), -1});
+  return add_embedding(
+      at::cat({pooled, embedded.to(pooled.scalar_type())}, -1).to(sample.scalar_type()));
 }
 
 }  // namespace xattn

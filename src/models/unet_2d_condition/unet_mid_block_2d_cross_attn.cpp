@@ -1,5 +1,7 @@
 #include "xattn/models/unet_2d_condition/unet_mid_block_2d_cross_attn.h"
 
+#include "core/call.h"
+#include "core/check.h"
 #include "models/unet_2d_condition/unet_2d_block_parts.h"
 #include "xattn/models/unet_2d_condition/transformer_2d_model.h"
 #include "xattn/nn/resnet_block_2d.h"
@@ -11,37 +13,40 @@ constexpr auto kPlace = "UNetMidBlock2DCrossAttn";
 
 }  // namespace
 
-UNetMidBlock2DCrossAttnImpl::UNetMidBlock2DCrossAttnImpl(const UNet2DBlockOptions& options_)
+UNetMidBlock2DCrossAttnImpl::UNetMidBlock2DCrossAttnImpl(
+    const UNetMidBlock2DCrossAttnOptions& options_)
     : options(options_) {
   reset();
 }
 
 void UNetMidBlock2DCrossAttnImpl::reset() {
-  unet_2d_block::check_options(kPlace, options, /*has_attention=*/true);
-  attentions = register_module("attentions", unet_2d_block::attentions(kPlace, options));
+  check_at_least(kPlace, "in_channels", options.in_channels(), 1);
+  check_at_least(kPlace, "out_channels", options.out_channels(), 1);
+  const unet_2d_block::Layers layers{kPlace, options.resnets(), options.out_channels()};
+  attentions = register_module("attentions", layers.attentions(options.transformers()));
+  resnets = register_module("resnets", layers.resnets({options.in_channels()}));
   // One more than there are transformers.
-  auto resnet_options = options;
-  resnet_options.num_layers(options.num_layers() + 1);
-  resnets = register_module("resnets", unet_2d_block::down_resnets(resnet_options));
+  resnets->push_back(layers.resnet(options.out_channels()));
 }
 
 void UNetMidBlock2DCrossAttnImpl::pretty_print(std::ostream& stream) const {
-  stream << "xattn::UNetMidBlock2DCrossAttn(" << unet_2d_block::describe(options) << ")";
+  stream << "xattn::UNetMidBlock2DCrossAttn(in_channels=" << options.in_channels()
+         << ", out_channels=" << options.out_channels()
+         << ", num_layers=" << options.resnets().num_layers() << ")";
 }
 
 torch::Tensor UNetMidBlock2DCrossAttnImpl::forward(const torch::Tensor& hidden_states,
-                                                   const torch::Tensor& temb, TextContext& text) {
+                                                   const torch::Tensor& temb,
+                                                   const TextContext& text) {
+  const Call call(*this, kPlace);
+  unet_2d_block::check_inputs(kPlace, hidden_states, options.in_channels(), temb, text,
+                              resnets->at<ResnetBlock2DImpl>(0));
   auto states = resnets->at<ResnetBlock2DImpl>(0).forward(hidden_states, temb);
   for (size_t i = 0; i < attentions->size(); ++i) {
     states = attentions->at<Transformer2DModelImpl>(i).forward(states, text);
     states = resnets->at<ResnetBlock2DImpl>(i + 1).forward(states, temb);
   }
   return states;
-}
-
-void UNetMidBlock2DCrossAttnImpl::prepare(const TextContext& text, AttentionPath path,
-                                          std::vector<PreparedText>& prepared) {
-  unet_2d_block::prepare(attentions, text, path, prepared);
 }
 
 }  // namespace xattn

@@ -138,12 +138,13 @@ at::Tensor folded(const Features& features, const PreparedBlocks& text) {
       output.batch, output.tokens, {width, inner + 1},
       [&](int64_t b, int64_t start, int64_t count, const auto& scratch) {
         const auto [image, weights] = scratch;
+        const auto t = text.batch_size == 1 ? 0 : b;  // one text serves all images
         kernel.pack(width, count, features.columns(b, start), image);
-        kernel.multiply_packed(inner, count, width, packed_at(text.query, b), image, weights);
+        kernel.multiply_packed(inner, count, width, packed_at(text.query, t), image, weights);
         kernel.softmax_over_text(text.num_heads, text.text_tokens, count,
-                                 text.score_bias.const_data_ptr<float>() + b * inner, weights);
+                                 text.score_bias.const_data_ptr<float>() + t * inner, weights);
         fill_row(weights, inner, count);
-        output.write(b, start, count, inner + 1, weights, packed_at(text.out, b));
+        output.write(b, start, count, inner + 1, weights, packed_at(text.out, t));
       });
   return output.result();
 }
@@ -161,7 +162,7 @@ at::Tensor unfolded(const Features& features, const PreparedBlocks& text) {
         kernel.pack(width, count, features.columns(b, start), image);
         kernel.multiply_packed(inner, count, width, packed_at(text.query, 0), image, query);
         for (int64_t h = 0; h < heads; ++h) {
-          const auto head = b * heads + h;
+          const auto head = (text.batch_size == 1 ? 0 : b) * heads + h;
           kernel.multiply_packed(tokens, count, head_dim, packed_at(text.key, head),
                                  from_row(query, h * head_dim), weights);
           kernel.softmax_over_text(

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/add.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
@@ -135,6 +136,7 @@ void pack_projections(const PreparedText& text, PreparedBlocks& blocks) {
 PreparedBlocks prepare_blocks(const PreparedText& text) {
   const auto& weights = text.weights;
   PreparedBlocks blocks;
+  blocks.batch_size = text.key.size(0);
   blocks.num_heads = text.key.size(1);
   blocks.text_tokens = text.key.size(2);
   blocks.image_width = weights.query_weight.size(1);
@@ -146,6 +148,46 @@ PreparedBlocks prepare_blocks(const PreparedText& text) {
   blocks.is_folded ? fold(text, blocks) : pack_projections(text, blocks);
   set_out_bias(blocks.out, weights.out_bias);
   return blocks;
+}
+
+namespace {
+
+/// Replaces every tensor that has a part for each text, `[B · parts, …]`.
+template <typename Replace>
+void for_each_part(PreparedBlocks& blocks, const Replace& replace) {
+  replace(&PreparedBlocks::score_bias);
+  if (blocks.is_folded) {
+    replace(&PreparedBlocks::query);
+    replace(&PreparedBlocks::out);
+  } else {
+    replace(&PreparedBlocks::key);
+    replace(&PreparedBlocks::value);
+  }
+}
+
+}  // namespace
+
+PreparedBlocks select(const PreparedBlocks& blocks, const at::Tensor& texts) {
+  auto selected = blocks;
+  selected.batch_size = texts.numel();
+  for_each_part(selected, [&](at::Tensor PreparedBlocks::*part) {
+    const auto& of_all = blocks.*part;
+    selected.*part =
+        of_all.unflatten(0, {blocks.batch_size, -1}).index_select(0, texts).flatten(0, 1);
+  });
+  return selected;
+}
+
+PreparedBlocks cat(const std::vector<std::shared_ptr<const PreparedBlocks>>& all) {
+  auto joined = *all.front();
+  joined.batch_size = 0;
+  for (const auto& blocks : all) joined.batch_size += blocks->batch_size;
+  for_each_part(joined, [&](at::Tensor PreparedBlocks::*part) {
+    std::vector<at::Tensor> parts;
+    for (const auto& blocks : all) parts.push_back((*blocks).*part);
+    joined.*part = at::cat(parts);
+  });
+  return joined;
 }
 
 }  // namespace xattn::cpu

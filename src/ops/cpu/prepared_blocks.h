@@ -3,14 +3,18 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
-#include "xattn/ops/cross_attention.h"
+#include "xattn/ops/prepared_text.h"
 
 namespace xattn::cpu {
 
-/// A text as the blocks use it, packed for the processor.
+/// Texts as the blocks use them, packed for the processor.
 struct PreparedBlocks {
   int64_t num_heads, text_tokens, image_width, out_width;
+  /// The texts: as many as images, or one for all of them.
+  int64_t batch_size;
   /// The width between the two large products: the heads' together or, folded, H·T.
   int64_t inner;
   bool is_folded;
@@ -25,6 +29,12 @@ struct PreparedBlocks {
   /// row is the output bias, a value whose weight is always 1.
   at::Tensor out;
 };
+
+/// The texts at these places of the batch.
+PreparedBlocks select(const PreparedBlocks& blocks, const at::Tensor& texts);
+
+/// The texts of all, one batch after the other; they are of one layer, with as many tokens.
+PreparedBlocks cat(const std::vector<std::shared_ptr<const PreparedBlocks>>& all);
 
 /// Prepares a text, whose keys and values are there, for `kBlocked` or `kFolded`.
 PreparedBlocks prepare_blocks(const PreparedText& text);

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   const auto inputs = xattn::load_checkpoint(argv[2]).tensors;
   const auto expected = xattn::load_checkpoint(argv[3]).tensors["output"];
   torch::NoGradGuard no_grad;
-  const auto output = unet(inputs["images"], inputs["text"]);
+  const auto output = unet(inputs["images"], inputs["text_features"]);
   std::cout << unet << "\n" << output.sizes() << "\n";
   return torch::allclose(output, expected, 1e-5, 1e-6) ? 0 : 1;
 }

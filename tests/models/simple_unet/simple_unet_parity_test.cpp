@@ -44,7 +44,7 @@ TEST_P(SimpleUNetParity, ForwardAndBackwardArePythons) {
   expect_same_parameters(*module, golden.parameters);
 
   const auto inputs = leaves_of(golden);
-  const auto output = module(inputs.at("images"), inputs.at("text"));
+  const auto output = module(inputs.at("images"), inputs.at("text_features"));
   expect_same_output(golden_case(), "output", output, golden.outputs.at("output"));
   if (!golden.gradients.empty())
     expect_same_gradients(golden_case(), *module, golden, inputs, output);
@@ -63,7 +63,7 @@ TEST_P(SimpleUNetParity, EveryPathIsPythons) {
     {
       torch::NoGradGuard no_grad;  // without which no path but explicit and sdpa is taken
       const auto& images = golden.inputs.at("images");
-      const auto& text = golden.inputs.at("text");
+      const auto& text = golden.inputs.at("text_features");
       const auto& expected = golden.outputs.at("output");
       expect_same_output(golden_case(), "output", module(images, text), expected);
       expect_same_output(golden_case(), "output",
@@ -72,7 +72,7 @@ TEST_P(SimpleUNetParity, EveryPathIsPythons) {
     if (golden.gradients.empty()) continue;
     const auto inputs = leaves_of(golden);
     expect_same_gradients(golden_case(), *module, golden, inputs,
-                          module(inputs.at("images"), inputs.at("text")));
+                          module(inputs.at("images"), inputs.at("text_features")));
   }
 }
 
@@ -82,13 +82,14 @@ TEST_P(SimpleUNetParity, AnotherWeightGivesAnotherOutput) {
   auto module = load(golden_case(), file());
   torch::NoGradGuard no_grad;
   module->upsample->bias.neg_();
-  EXPECT_FALSE(is_near("output", module(golden.inputs.at("images"), golden.inputs.at("text")),
+  EXPECT_FALSE(is_near("output",
+                       module(golden.inputs.at("images"), golden.inputs.at("text_features")),
                        golden.outputs.at("output"), parity_tolerance(golden_case().dtype).output));
 }
 
 TEST_P(SimpleUNetParity, TheOtherLayoutGivesAnotherOutputUnlessTheLatentIsOnePixel) {
   const auto golden = load_golden(golden_case());
-  const auto images = golden.inputs.at("images"), text = golden.inputs.at("text");
+  const auto images = golden.inputs.at("images"), text = golden.inputs.at("text_features");
   if (golden.outputs.at("output").numel() == 0 || text.size(1) == 0)
     return;  // all tokens are alike
   auto module = load(golden_case(), file());

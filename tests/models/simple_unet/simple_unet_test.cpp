@@ -82,13 +82,13 @@ TEST(SimpleUNet, RefusesInputsThatDoNotFit) {
       call(torch::randn({2, 3, 1, 8}), text),
       "[SimpleUNet] images: expected [B, 3, H, W] with H and W of 2 or more, got [2, 3, 1, 8]");
   expect_value_error(call(images, torch::randn({2, 5, 8})),
-                     "[SimpleUNet] text: expected [B, T, 16], got [2, 5, 8]");
+                     "[SimpleUNet] text_features: expected [B, T, 16], got [2, 5, 8]");
   expect_value_error(call(images, torch::randn({3, 5, 16})),
                      "[SimpleUNet] images: expected the text's batch of 3, got [2, 3, 8, 8]");
   expect_value_error(call(images.to(torch::kDouble), text),
                      "[SimpleUNet] images: expected float32 as the weights, got float64");
   expect_value_error(call(images, text.to(torch::kHalf)),
-                     "[SimpleUNet] text: expected float32 as the weights, got float16");
+                     "[SimpleUNet] text_features: expected float32 as the weights, got float16");
 }
 
 TEST(SimpleUNet, TakesEmptyInputs) {

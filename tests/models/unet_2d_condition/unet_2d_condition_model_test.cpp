@@ -2,6 +2,7 @@
 
 #include "xattn/models/unet_2d_condition/unet_2d_condition_model.h"
 
+#include <ATen/autocast_mode.h>
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
@@ -10,24 +11,13 @@
 #include <vector>
 
 #include "models/unet_2d_condition/unet_blocks.h"
+#include "models/unet_2d_condition/unet_support.h"
 #include "support/errors.h"
 #include "xattn/io/state_dict.h"
 #include "xattn/nn/initialization.h"
 
 namespace xattn::testing {
 namespace {
-
-UNet2DConditionConfig small_config() {
-  UNet2DConditionConfig config;
-  config.block_out_channels = {8, 16};
-  config.down_block_types = {"CrossAttnDownBlock2D", "DownBlock2D"};
-  config.up_block_types = {"UpBlock2D", "CrossAttnUpBlock2D"};
-  config.layers_per_block = {1};
-  config.norm_num_groups = 4;
-  config.cross_attention_dim = {6};
-  config.attention_head_dim = {2};
-  return config;
-}
 
 class UNet2DCondition : public ::testing::Test {
  protected:
@@ -38,7 +28,7 @@ class UNet2DCondition : public ::testing::Test {
   }
 
   torch::NoGradGuard no_grad;
-  UNet2DConditionModel unet{small_config()};
+  UNet2DConditionModel unet{small_unet_config()};
   torch::Tensor sample = torch::randn({2, 4, 8, 6}), timestep = torch::tensor(7),
                 text = torch::randn({2, 5, 6});
 };
@@ -60,7 +50,8 @@ TEST_F(UNet2DCondition, ChecksItsInputs) {
       [&] {
         unet->forward(sample, timestep, torch::randn({2, 5, 7}));
       },
-      "[Attention] encoder_hidden_states: expected [2, T, 6], got [2, 5, 7]");
+      "[UNet2DConditionModel] down_blocks.0.attentions.0.transformer_blocks.0.attn2: "
+      "encoder_hidden_states: expected [2, T, 6], got [2, 5, 7]");
   EXPECT_THROW(unet->forward(sample.to(torch::kDouble), timestep, text), ValueError);
   EXPECT_THROW(unet->forward(sample, {}, text), ValueError);
   EXPECT_THROW(unet->forward(sample, timestep, {}), ValueError);
@@ -102,14 +93,14 @@ TEST_F(UNet2DCondition, ChecksItsArguments) {
 }
 
 TEST_F(UNet2DCondition, AsksForWhatItsConfigurationNeeds) {
-  auto config = small_config();
+  auto config = small_unet_config();
   config.num_class_embeds = 3;
   unet = UNet2DConditionModel(config);
   expect_value_error(
       [&] { forward(); },
       "[UNet2DConditionModel] class_labels: expected a tensor with class_embed_type or "
       "num_class_embeds, got none");
-  config = small_config();
+  config = small_unet_config();
   config.addition_embed_type = "text_time";
   config.addition_time_embed_dim = 4;
   config.projection_class_embeddings_input_dim = 20;
@@ -129,15 +120,17 @@ TEST_F(UNet2DCondition, AsksForWhatItsConfigurationNeeds) {
 
 TEST_F(UNet2DCondition, RefusesATextThatIsNotItsOwn) {
   const auto own = unet->prepare(text);
-  EXPECT_EQ(own.layers.size(), 4u);  // down 1, mid 1, up 2
-  UNet2DConditionModel other(small_config());
+  EXPECT_EQ(own.layers().size(), 4u);  // down 1, mid 1, up 2
+  UNet2DConditionModel other(small_unet_config());
   expect_value_error(
       [&] { other->forward_prepared(sample, timestep, own); },
-      "[Attention] text (prepared): expected one that this layer prepared, got another's");
+      "[UNet2DConditionModel] down_blocks.0.attentions.0.transformer_blocks.0.attn2: text "
+      "(prepared): expected one that this layer prepared, got another's");
   PreparedTexts none;
   expect_value_error(
       [&] { unet->forward_prepared(sample, timestep, none); },
-      "[TextContext] prepared: expected a text for each cross attention layer, got only 0");
+      "[UNet2DConditionModel] down_blocks.0.attentions.0.transformer_blocks.0.attn2: text "
+      "(prepared): expected one that this layer prepared, got none");
   UNet2DConditionArguments arguments;
   arguments.encoder_attention_mask = torch::ones({2, 5});
   expect_value_error(
@@ -148,7 +141,8 @@ TEST_F(UNet2DCondition, RefusesATextThatIsNotItsOwn) {
 }
 
 TEST_F(UNet2DCondition, HoldsOnlyKeysAndValuesForSdpa) {
-  for (const auto& layer : unet->prepare(text, std::nullopt, AttentionPath::kSdpa).layers) {
+  const auto prepared = unet->prepare(text, std::nullopt, AttentionPath::kSdpa);
+  for (const auto& [name, layer] : prepared.layers()) {
     EXPECT_FALSE(layer.blocks);
     EXPECT_EQ(layer.key.sizes(),
               (std::vector<int64_t>{2, 2, 5, layer.weights.query_weight.size(0) / 2}));
@@ -203,6 +197,48 @@ TEST_F(UNet2DCondition, RunsInBfloat16) {
   const auto output = forward();
   EXPECT_EQ(output.scalar_type(), torch::kBFloat16);
   EXPECT_TRUE(torch::allclose(output.to(torch::kFloat), expected, 0.1, 0.1));
+}
+
+TEST_F(UNet2DCondition, RunsUnderAutocast) {
+  const auto expected = forward();
+  const auto prepared = unet->prepare(text);
+  for (const bool with_gradient : {false, true}) {
+    const torch::AutoGradMode mode(with_gradient);
+    torch::Tensor output, from_prepared;
+    at::autocast::set_autocast_enabled(at::kCPU, true);
+    output = forward();
+    from_prepared = unet->forward_prepared(sample, timestep, prepared);
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(at::kCPU, false);
+    EXPECT_EQ(output.scalar_type(), torch::kBFloat16);
+    EXPECT_TRUE(torch::allclose(output.to(torch::kFloat), expected, 0.1, 0.1));
+    EXPECT_TRUE(torch::allclose(from_prepared.to(torch::kFloat), expected, 0.1, 0.1));
+    if (with_gradient) {
+      output.to(torch::kFloat).sum().backward();
+      EXPECT_EQ(unet->conv_in->weight.grad().scalar_type(), torch::kFloat);
+    }
+  }
+}
+
+TEST_F(UNet2DCondition, NamesTheLayerThatRefuses) {
+  // Dtypes are checked where the user calls, and blocks are called by users too.
+  expect_value_error([&] { unet->forward(sample.to(torch::kDouble), timestep, text); },
+                     "[UNet2DConditionModel] sample: expected float32 as the weights, got float64");
+  expect_value_error(
+      [&] {
+        unet->mid_block->forward(torch::randn({2, 16, 4, 3}, torch::kDouble), text[0]);
+      },
+      "[UNetMidBlock2DCrossAttn] hidden_states: expected float32 as the weights, got float64");
+  UNet2DConditionArguments arguments;
+  arguments.down_intrablock_additional_residuals = {torch::randn({2, 8, 8, 5})};
+  expect_value_error([&] { forward(arguments); },
+                     "[UNet2DConditionModel] down_blocks.0: additional_residuals: expected [2, 8, "
+                     "8, 6], got [2, 8, 8, 5]");
+  arguments.down_intrablock_additional_residuals = {
+      torch::randn({2, 8, 8, 6}), torch::randn({2, 16, 4, 3}), torch::randn({2, 16, 4, 2})};
+  expect_value_error([&] { forward(arguments); },
+                     "[UNet2DConditionModel] down_intrablock_additional_residuals: expected 2 "
+                     "tensors, and one of the middle's shape at most, got 3");
 }
 
 TEST_F(UNet2DCondition, Prints) {
@@ -365,7 +401,7 @@ TEST(UNetBlocks, CheckTheirInputs) {
       [&] {
         up.call({{"hidden_states", torch::randn({2, 8, 4, 4})}, {"temb", torch::randn({2, 6})}});
       },
-      "[UpBlock2D] res_hidden_states_tuple: expected one for each layer, got too few");
+      "[UpBlock2D] res_hidden_states_tuple: expected 1, one for each layer, got 0");
   const auto embedding =
       make_block("TimestepEmbedding", {{"in_channels", 4}, {"time_embed_dim", 4}});
   expect_value_error(

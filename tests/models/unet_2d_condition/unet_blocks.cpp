@@ -4,14 +4,12 @@
 #include <stdexcept>
 
 #include "xattn/models/unet_2d_condition/basic_transformer_block.h"
-#include "xattn/models/unet_2d_condition/cross_attn_down_block_2d.h"
-#include "xattn/models/unet_2d_condition/cross_attn_up_block_2d.h"
-#include "xattn/models/unet_2d_condition/down_block_2d.h"
 #include "xattn/models/unet_2d_condition/timestep_embedding.h"
 #include "xattn/models/unet_2d_condition/timesteps.h"
 #include "xattn/models/unet_2d_condition/transformer_2d_model.h"
+#include "xattn/models/unet_2d_condition/unet_down_block_2d.h"
 #include "xattn/models/unet_2d_condition/unet_mid_block_2d_cross_attn.h"
-#include "xattn/models/unet_2d_condition/up_block_2d.h"
+#include "xattn/models/unet_2d_condition/unet_up_block_2d.h"
 #include "xattn/nn/activations.h"
 #include "xattn/nn/attention.h"
 #include "xattn/nn/downsample_2d.h"
@@ -193,8 +191,7 @@ Block attention(const Json& a) {
 template <typename Module>
 Block transformer(Module module) {
   return {module.ptr(), [module](const Tensors& inputs) mutable {
-            auto text = text_of(inputs);
-            return Tensors{{"output", module(inputs.at("hidden_states"), text)}};
+            return Tensors{{"output", module(inputs.at("hidden_states"), text_of(inputs))}};
           }};
 }
 
@@ -226,72 +223,89 @@ Block transformer_2d(const Json& a) {
   return transformer(Transformer2DModel(options));
 }
 
-UNet2DBlockOptions block_options(const Json& a) {
-  UNet2DBlockOptions options(number(a, "in_channels"),
-                             a.value("out_channels", number(a, "in_channels")),
-                             number(a, "temb_channels"));
-  XATTN_SET(options, a, prev_output_channel)
+UNetResnetOptions resnet_options(const Json& a) {
+  UNetResnetOptions options(number(a, "temb_channels"));
   XATTN_SET(options, a, num_layers)
+  XATTN_SET(options, a, resnet_time_scale_shift)
+  XATTN_SET(options, a, resnet_act_fn)
+  XATTN_SET(options, a, resnet_groups)
+  XATTN_SET(options, a, output_scale_factor)
+  return options;
+}
+
+UNetTransformerOptions transformer_options(const Json& a) {
+  UNetTransformerOptions options;
   if (a.contains("transformer_layers_per_block")) {
     const auto& layers = a.at("transformer_layers_per_block");
     options.transformer_layers_per_block(layers.is_array() ? layers.get<std::vector<int64_t>>()
                                                            : std::vector{layers.get<int64_t>()});
   }
-  XATTN_SET(options, a, resnet_time_scale_shift)
-  XATTN_SET(options, a, resnet_act_fn)
-  XATTN_SET(options, a, resnet_groups)
   XATTN_SET(options, a, num_attention_heads)
   XATTN_SET(options, a, cross_attention_dim)
-  XATTN_SET(options, a, output_scale_factor)
-  XATTN_SET(options, a, downsample_padding)
-  XATTN_SET(options, a, add_downsample)
-  XATTN_SET(options, a, add_upsample)
   XATTN_SET(options, a, use_linear_projection)
   XATTN_SET(options, a, only_cross_attention)
   return options;
 }
 
-Block down(const Json& a) {
-  DownBlock2D module(block_options(a));
+DownBlock2DOptions down_options(const Json& a) {
+  DownBlock2DOptions options(number(a, "in_channels"),
+                             a.value("out_channels", number(a, "in_channels")), resnet_options(a));
+  XATTN_SET(options, a, downsample_padding)
+  XATTN_SET(options, a, add_downsample)
+  return options;
+}
+
+UpBlock2DOptions up_options(const Json& a) {
+  const auto in_channels = number(a, "in_channels");
+  UpBlock2DOptions options(in_channels, a.value("prev_output_channel", in_channels),
+                           a.value("out_channels", in_channels), resnet_options(a));
+  XATTN_SET(options, a, add_upsample)
+  return options;
+}
+
+template <typename Module>
+Block down(Module module) {
   return {module.ptr(), [module](const Tensors& inputs) mutable {
-            return outputs_of(module(inputs.at("hidden_states"), inputs.at("temb")));
+            return outputs_of(module(inputs.at("hidden_states"), inputs.at("temb"), text_of(inputs),
+                                     optional(inputs, "additional_residuals")));
           }};
 }
 
-Block cross_attn_down(const Json& a) {
-  CrossAttnDownBlock2D module(block_options(a));
-  return {module.ptr(), [module](const Tensors& inputs) mutable {
-            auto text = text_of(inputs);
-            return outputs_of(
-                module->forward(inputs.at("hidden_states"), inputs.at("temb"), text,
-                                optional(inputs, "additional_residuals").value_or(at::Tensor())));
-          }};
+template <typename Module>
+Block up(Module module) {
+  return {
+      module.ptr(), [module](const Tensors& inputs) mutable {
+        return Tensors{{"output", module->forward(inputs.at("hidden_states"), residuals_of(inputs),
+                                                  inputs.at("temb"), text_of(inputs),
+                                                  size_of(inputs, "upsample_size"))}};
+      }};
 }
 
-Block mid(const Json& a) {
-  UNetMidBlock2DCrossAttn module(block_options(a));
-  return {module.ptr(), [module](const Tensors& inputs) mutable {
-            auto text = text_of(inputs);
-            return Tensors{{"output", module(inputs.at("hidden_states"), inputs.at("temb"), text)}};
-          }};
+Block down_block(const Json& a) {
+  return down(DownBlock2D(down_options(a)));
 }
 
-Block up(const Json& a) {
-  UpBlock2D module(block_options(a));
-  return {module.ptr(), [module](const Tensors& inputs) mutable {
-            return Tensors{{"output", module(inputs.at("hidden_states"), residuals_of(inputs),
-                                             inputs.at("temb"), size_of(inputs, "upsample_size"))}};
-          }};
+Block cross_attn_down_block(const Json& a) {
+  return down(CrossAttnDownBlock2D(down_options(a), transformer_options(a)));
 }
 
-Block cross_attn_up(const Json& a) {
-  CrossAttnUpBlock2D module(block_options(a));
+Block mid_block(const Json& a) {
+  UNetMidBlock2DCrossAttnOptions options(number(a, "in_channels"), resnet_options(a),
+                                         transformer_options(a));
+  XATTN_SET(options, a, out_channels)
+  UNetMidBlock2DCrossAttn module(options);
   return {module.ptr(), [module](const Tensors& inputs) mutable {
-            auto text = text_of(inputs);
             return Tensors{
-                {"output", module(inputs.at("hidden_states"), residuals_of(inputs),
-                                  inputs.at("temb"), text, size_of(inputs, "upsample_size"))}};
+                {"output", module(inputs.at("hidden_states"), inputs.at("temb"), text_of(inputs))}};
           }};
+}
+
+Block up_block(const Json& a) {
+  return up(UpBlock2D(up_options(a)));
+}
+
+Block cross_attn_up_block(const Json& a) {
+  return up(CrossAttnUpBlock2D(up_options(a), transformer_options(a)));
 }
 
 }  // namespace
@@ -309,11 +323,11 @@ Block make_block(const std::string& name, const nlohmann::json& arguments) {
       {"Attention", attention},
       {"BasicTransformerBlock", transformer_block},
       {"Transformer2DModel", transformer_2d},
-      {"DownBlock2D", down},
-      {"CrossAttnDownBlock2D", cross_attn_down},
-      {"UNetMidBlock2DCrossAttn", mid},
-      {"UpBlock2D", up},
-      {"CrossAttnUpBlock2D", cross_attn_up},
+      {"DownBlock2D", down_block},
+      {"CrossAttnDownBlock2D", cross_attn_down_block},
+      {"UNetMidBlock2DCrossAttn", mid_block},
+      {"UpBlock2D", up_block},
+      {"CrossAttnUpBlock2D", cross_attn_up_block},
   };
   return makers.at(name)(arguments);
 }

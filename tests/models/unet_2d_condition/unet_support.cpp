@@ -36,6 +36,18 @@ UNet2DConditionArguments unet_arguments(const Tensors& inputs) {
   return arguments;
 }
 
+UNet2DConditionConfig small_unet_config() {
+  UNet2DConditionConfig config;
+  config.block_out_channels = {8, 16};
+  config.down_block_types = {"CrossAttnDownBlock2D", "DownBlock2D"};
+  config.up_block_types = {"UpBlock2D", "CrossAttnUpBlock2D"};
+  config.layers_per_block = {1};
+  config.norm_num_groups = 4;
+  config.cross_attention_dim = {6};
+  config.attention_head_dim = {2};
+  return config;
+}
+
 std::string read_text(const std::filesystem::path& path) {
   std::ifstream stream(path);
   std::ostringstream text;

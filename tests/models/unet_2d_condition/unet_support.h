@@ -8,6 +8,9 @@ namespace xattn::testing {
 /// The arguments among a case's inputs.
 UNet2DConditionArguments unet_arguments(const Tensors& inputs);
 
+/// Two levels, of which the first reads texts of width 6.
+UNet2DConditionConfig small_unet_config();
+
 /// A case's model with its weights.
 UNet2DConditionModel load_unet(const ModelCase& model_case);
 

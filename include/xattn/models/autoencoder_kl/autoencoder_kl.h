@@ -2,6 +2,7 @@
 
 #include <ATen/core/Generator.h>
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -20,13 +21,19 @@ namespace xattn {
 
 /// The variational autoencoder of Stable Diffusion: from images to latents and back.
 ///
-/// Shapes: images `[B, in_channels, H, W]`, latents `[B, latent_channels, h, w]`, h = ⌊H / f⌋ and H
-/// = h · f, where f = 2^(levels − 1). Dtype and device: any floating-point dtype and any device,
-/// the same for inputs and weights. Units: images are from −1 to 1; latents are as they are:
-/// scaling_factor and shift_factor are the pipeline's. Throws: `ValueError` for a config with other
-/// block types or lists of different lengths, for one that the blocks refuse, for images smaller
-/// than f, and for inputs of another shape, dtype or device. Reference: diffusers 0.42.1,
-/// models/autoencoders/autoencoder_kl.py, `AutoencoderKL`.
+/// Shapes: images `[B, in_channels, H, W]`, latents `[B, latent_channels, h, w]`, h = ⌊H / f⌋ and
+/// H = h · f, where f = 2^(levels − 1).
+///
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
+///
+/// Units: images are from −1 to 1; latents are as they are: scaling_factor and shift_factor are the
+/// pipeline's.
+///
+/// Throws: `ValueError` for a config with other block types or lists of different lengths, for one
+/// that the blocks refuse, for images smaller than f, and for inputs of another shape, dtype or
+/// device.
+///
+/// Reference: diffusers 0.42.1, models/autoencoders/autoencoder_kl.py, `AutoencoderKL`.
 class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
  public:
   using Config = AutoencoderKLConfig;
@@ -81,6 +88,10 @@ class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
   torch::Tensor decode_tile(const torch::Tensor& z);
   torch::Tensor encode_slice(const torch::Tensor& x);
   torch::Tensor decode_slice(const torch::Tensor& z);
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(false)},
+                           {2, torch::nn::AnyValue(std::optional<at::Generator>())})
 };
 
 /// A `ModuleHolder` subclass for `AutoencoderKLImpl`.

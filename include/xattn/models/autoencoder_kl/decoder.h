@@ -39,9 +39,11 @@ struct DecoderOptions {
 ///
 /// out = conv_out(silu(conv_norm_out(up_blocks(mid_block(conv_in(z))))))
 ///
-/// Shapes: `[B, in_channels, h, w]` to `[B, out_channels, H, W]`, H = h · 2^(levels − 1). Throws:
-/// `ValueError` for no levels, and what its parts refuse. Reference: diffusers 0.42.1,
-/// models/autoencoders/vae.py, `Decoder` with `norm_type="group"`.
+/// Shapes: `[B, in_channels, h, w]` to `[B, out_channels, H, W]`, H = h · 2^(levels − 1).
+///
+/// Throws: `ValueError` for no levels, and what its parts refuse.
+///
+/// Reference: diffusers 0.42.1, models/autoencoders/vae.py, `Decoder` with `norm_type="group"`.
 class DecoderImpl : public torch::nn::Cloneable<DecoderImpl> {
  public:
   explicit DecoderImpl(const DecoderOptions& options_);

@@ -14,9 +14,11 @@ namespace xattn {
 /// parameters holds mean and logvar, one after the other along the channels; logvar is kept within
 /// [−30, 20], std = exp(logvar / 2), var = exp(logvar).
 ///
-/// Shapes: parameters `[B, 2C, …]`, all others `[B, C, …]`. Throws: `ValueError` for parameters of
-/// fewer than two dimensions or an odd number of channels. Reference: diffusers 0.42.1,
-/// models/autoencoders/vae.py, `DiagonalGaussianDistribution`.
+/// Shapes: parameters `[B, 2C, …]`, all others `[B, C, …]`.
+///
+/// Throws: `ValueError` for parameters of fewer than two dimensions or an odd number of channels.
+///
+/// Reference: diffusers 0.42.1, models/autoencoders/vae.py, `DiagonalGaussianDistribution`.
 class DiagonalGaussianDistribution {
  public:
   /// `deterministic`: std and var are zero.

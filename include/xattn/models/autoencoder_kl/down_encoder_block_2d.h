@@ -34,7 +34,10 @@ struct DownEncoderBlock2DOptions {
 /// A level of the VAE's encoder: `ResnetBlock2D`s, then a `Downsample2D`.
 ///
 /// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`, where H' and W' are halves with
-/// a downsampler. Throws: `ValueError` for num_layers below 1, and what its parts refuse.
+/// a downsampler.
+///
+/// Throws: `ValueError` for num_layers below 1, and what its parts refuse.
+///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `DownEncoderBlock2D`.
 class DownEncoderBlock2DImpl : public torch::nn::Cloneable<DownEncoderBlock2DImpl> {
  public:

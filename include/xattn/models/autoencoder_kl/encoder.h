@@ -40,8 +40,11 @@ struct EncoderOptions {
 /// out = conv_out(silu(conv_norm_out(mid_block(down_blocks(conv_in(x))))))
 ///
 /// Shapes: `[B, in_channels, H, W]` to `[B, out_channels or twice that, H', W']`, H' = ⌊H /
-/// 2^(levels − 1)⌋. Throws: `ValueError` for no levels, and what its parts refuse. Reference:
-/// diffusers 0.42.1, models/autoencoders/vae.py, `Encoder`.
+/// 2^(levels − 1)⌋.
+///
+/// Throws: `ValueError` for no levels, and what its parts refuse.
+///
+/// Reference: diffusers 0.42.1, models/autoencoders/vae.py, `Encoder`.
 class EncoderImpl : public torch::nn::Cloneable<EncoderImpl> {
  public:
   explicit EncoderImpl(const EncoderOptions& options_);

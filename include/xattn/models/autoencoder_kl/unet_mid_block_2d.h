@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -43,7 +44,10 @@ struct UNetMidBlock2DOptions {
 /// pixels and another `ResnetBlock2D`.
 ///
 /// Shapes: hidden_states `[B, in_channels, H, W]`, temb `[B, temb_channels]`; returns
-/// hidden_states' shape. Throws: `ValueError` for num_layers below 0, and what its parts refuse.
+/// hidden_states' shape.
+///
+/// Throws: `ValueError` for num_layers below 0, and what its parts refuse.
+///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UNetMidBlock2D`.
 class UNetMidBlock2DImpl : public torch::nn::Cloneable<UNetMidBlock2DImpl> {
  public:
@@ -64,6 +68,9 @@ class UNetMidBlock2DImpl : public torch::nn::Cloneable<UNetMidBlock2DImpl> {
   torch::nn::ModuleList attentions = nullptr;
   /// Of `ResnetBlock2D`, one more than num_layers.
   torch::nn::ModuleList resnets = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())})
 };
 
 /// A `ModuleHolder` subclass for `UNetMidBlock2DImpl`.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -36,7 +37,10 @@ struct UpDecoderBlock2DOptions {
 /// A level of the VAE's decoder: `ResnetBlock2D`s, then an `Upsample2D`.
 ///
 /// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`, where H' and W' are doubled
-/// with an upsampler. Throws: `ValueError` for num_layers below 1, and what its parts refuse.
+/// with an upsampler.
+///
+/// Throws: `ValueError` for num_layers below 1, and what its parts refuse.
+///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UpDecoderBlock2D`.
 class UpDecoderBlock2DImpl : public torch::nn::Cloneable<UpDecoderBlock2DImpl> {
  public:
@@ -57,6 +61,9 @@ class UpDecoderBlock2DImpl : public torch::nn::Cloneable<UpDecoderBlock2DImpl> {
   torch::nn::ModuleList resnets = nullptr;
   /// One `Upsample2D`; null without `add_upsample`.
   torch::nn::ModuleList upsamplers = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())})
 };
 
 /// A `ModuleHolder` subclass for `UpDecoderBlock2DImpl`.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -31,10 +32,13 @@ struct CLIPAttentionOptions {
 ///
 /// Shapes: hidden_states `[B, T, E]`; attention_mask boolean, broadcastable to `[B, heads, T, T]`,
 /// true where a token may look, which then replaces the causal mask; returns `[B, T, E]`. A token
-/// that may look at nothing gets `out_proj`'s bias. Throws: `ValueError` for sizes below 1 or not
-/// divisible, and for hidden states of another shape, dtype or device. Reference:
-/// transformers 5.23.0, models/clip/modeling_clip.py, `CLIPAttention`, with `is_causal=True` and
-/// "sdpa", as `CLIPTextModel` calls it.
+/// that may look at nothing gets `out_proj`'s bias.
+///
+/// Throws: `ValueError` for sizes below 1 or not divisible, and for hidden states of another shape,
+/// dtype or device.
+///
+/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPAttention`, with
+/// `is_causal=True` and "sdpa", as `CLIPTextModel` calls it.
 class CLIPAttentionImpl : public torch::nn::Cloneable<CLIPAttentionImpl> {
  public:
   explicit CLIPAttentionImpl(const CLIPAttentionOptions& options_);
@@ -54,6 +58,9 @@ class CLIPAttentionImpl : public torch::nn::Cloneable<CLIPAttentionImpl> {
   Linear v_proj = nullptr;
   Linear q_proj = nullptr;
   Linear out_proj = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())})
 };
 
 /// A `ModuleHolder` subclass for `CLIPAttentionImpl`.

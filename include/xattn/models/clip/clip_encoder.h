@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -26,9 +27,11 @@ struct CLIPEncoderOptions {
 
 /// The layers of CLIP's text encoder, one after another.
 ///
-/// Shapes, mask and errors: those of `CLIPAttention`. Throws besides: `ValueError` for
-/// num_hidden_layers below 0. Reference: transformers 5.23.0, models/clip/modeling_clip.py,
-/// `CLIPEncoder`.
+/// Shapes, mask and errors: those of `CLIPAttention`.
+///
+/// Throws besides: `ValueError` for num_hidden_layers below 0.
+///
+/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPEncoder`.
 class CLIPEncoderImpl : public torch::nn::Cloneable<CLIPEncoderImpl> {
  public:
   explicit CLIPEncoderImpl(const CLIPEncoderOptions& options_);
@@ -49,6 +52,11 @@ class CLIPEncoderImpl : public torch::nn::Cloneable<CLIPEncoderImpl> {
 
   /// Of `CLIPEncoderLayer`.
   torch::nn::ModuleList layers = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())},
+                           {2,
+                            torch::nn::AnyValue(static_cast<std::vector<torch::Tensor>*>(nullptr))})
 };
 
 /// A `ModuleHolder` subclass for `CLIPEncoderImpl`.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -34,6 +35,7 @@ struct CLIPEncoderLayerOptions {
 /// mlp(layer_norm2(h)).
 ///
 /// Shapes, mask and errors: those of `CLIPAttention`.
+///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPEncoderLayer`.
 class CLIPEncoderLayerImpl : public torch::nn::Cloneable<CLIPEncoderLayerImpl> {
  public:
@@ -54,6 +56,9 @@ class CLIPEncoderLayerImpl : public torch::nn::Cloneable<CLIPEncoderLayerImpl> {
   torch::nn::LayerNorm layer_norm1 = nullptr;
   CLIPMLP mlp = nullptr;
   torch::nn::LayerNorm layer_norm2 = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())})
 };
 
 /// A `ModuleHolder` subclass for `CLIPEncoderLayerImpl`.

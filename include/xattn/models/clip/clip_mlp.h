@@ -31,7 +31,10 @@ struct CLIPMLPOptions {
 
 /// Two linear layers with an activation between: fc2(act(fc1(x))).
 ///
-/// Shapes: `[..., hidden_size]` to the same. Throws: `ValueError` for sizes below 1.
+/// Shapes: `[..., hidden_size]` to the same.
+///
+/// Throws: `ValueError` for sizes below 1.
+///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPMLP`.
 class CLIPMLPImpl : public torch::nn::Cloneable<CLIPMLPImpl> {
  public:

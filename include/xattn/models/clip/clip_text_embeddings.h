@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -26,10 +27,14 @@ struct CLIPTextEmbeddingsOptions {
 /// position_embedding(position_ids).
 ///
 /// Shapes: input_ids `[B, T]` and position_ids, 0…T−1 where none are given, `[B, T]` or `[1, T]`;
-/// returns
-/// `[B, T, hidden_size]`. Dtype: ids are int64 or int32. Throws: `ValueError` for sizes below 1,
-/// for a text of no tokens or of more than max_position_embeddings, and for ids that the tables do
-/// not have. Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextEmbeddings`.
+/// returns `[B, T, hidden_size]`.
+///
+/// Dtype: ids are int64 or int32.
+///
+/// Throws: `ValueError` for sizes below 1, for a text of no tokens or of more than
+/// max_position_embeddings, and for ids that the tables do not have.
+///
+/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextEmbeddings`.
 class CLIPTextEmbeddingsImpl : public torch::nn::Cloneable<CLIPTextEmbeddingsImpl> {
  public:
   explicit CLIPTextEmbeddingsImpl(const CLIPTextEmbeddingsOptions& options_);
@@ -47,6 +52,9 @@ class CLIPTextEmbeddingsImpl : public torch::nn::Cloneable<CLIPTextEmbeddingsImp
 
   torch::nn::Embedding token_embedding = nullptr;
   torch::nn::Embedding position_embedding = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())})
 };
 
 /// A `ModuleHolder` subclass for `CLIPTextEmbeddingsImpl`.

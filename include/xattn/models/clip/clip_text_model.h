@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -18,6 +19,7 @@ namespace xattn {
 /// which the keys of checkpoints on the hub begin with.
 ///
 /// Shapes, dtypes and errors: those of `CLIPTextTransformer`.
+///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`, whose own keys
 /// lack the prefix; `map_key` accepts both.
 class CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImpl> {
@@ -45,6 +47,10 @@ class CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImpl> {
   CLIPTextConfig config;
 
   CLIPTextTransformer text_model = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())},
+                           {2, torch::nn::AnyValue(CLIPTextForwardOptions())})
 };
 
 /// A `ModuleHolder` subclass for `CLIPTextModelImpl`.
@@ -56,8 +62,10 @@ TORCH_MODULE(CLIPTextModel);
 /// text_embeds = text_projection(pooler_output), without bias.
 ///
 /// Shapes, dtypes and errors: those of `CLIPTextTransformer`; text_embeds is `[B, projection_dim]`.
-/// Throws besides: `ValueError` for a projection_dim that is not there or below 1. Reference:
-/// transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModelWithProjection`.
+///
+/// Throws besides: `ValueError` for a projection_dim that is not there or below 1.
+///
+/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModelWithProjection`.
 class CLIPTextModelWithProjectionImpl
     : public torch::nn::Cloneable<CLIPTextModelWithProjectionImpl> {
  public:
@@ -83,6 +91,10 @@ class CLIPTextModelWithProjectionImpl
 
   CLIPTextTransformer text_model = nullptr;
   Linear text_projection = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())},
+                           {2, torch::nn::AnyValue(CLIPTextForwardOptions())})
 };
 
 /// A `ModuleHolder` subclass for `CLIPTextModelWithProjectionImpl`.

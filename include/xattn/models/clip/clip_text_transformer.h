@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -39,12 +40,18 @@ struct CLIPTextOutput {
 /// CLIP's text encoder: embeddings, the layers of `CLIPEncoder` under a causal mask, a final norm.
 ///
 /// Shapes: input_ids `[B, T]`; attention_mask `[B, T]`, not zero where a token may be looked at;
-/// returns `CLIPTextOutput`. Dtype: ids are int64 or int32, the mask is of any. The pooled output
-/// is at the first eos_token_id, or at the first token where there is none; where eos_token_id is
-/// 2, at the largest id. Throws: `ValueError` for a config that the blocks refuse, for a text that
-/// is empty or longer than max_position_embeddings, for ids outside the vocabulary, and for a mask
-/// of another shape. Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`;
-/// version 4 and the hub's keys call it `CLIPTextTransformer`.
+/// returns `CLIPTextOutput`.
+///
+/// The pooled output is at the first eos_token_id, or at the first token where there is none; where
+/// eos_token_id is 2, at the largest id.
+///
+/// Dtype: ids are int64 or int32, the mask is of any.
+///
+/// Throws: `ValueError` for a config that the blocks refuse, for a text that is empty or longer
+/// than max_position_embeddings, for ids outside the vocabulary, and for a mask of another shape.
+///
+/// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`; version 4 and the
+/// hub's keys call it `CLIPTextTransformer`.
 class CLIPTextTransformerImpl : public torch::nn::Cloneable<CLIPTextTransformerImpl> {
  public:
   explicit CLIPTextTransformerImpl(const CLIPTextConfig& config_);
@@ -64,6 +71,10 @@ class CLIPTextTransformerImpl : public torch::nn::Cloneable<CLIPTextTransformerI
   CLIPTextEmbeddings embeddings = nullptr;
   CLIPEncoder encoder = nullptr;
   torch::nn::LayerNorm final_layer_norm = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())},
+                           {2, torch::nn::AnyValue(CLIPTextForwardOptions())})
 };
 
 /// A `ModuleHolder` subclass for `CLIPTextTransformerImpl`.

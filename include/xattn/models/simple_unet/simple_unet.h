@@ -9,6 +9,7 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/nn/conv2d.h"
 #include "xattn/nn/cross_attention.h"
 
 namespace xattn {
@@ -20,8 +21,7 @@ enum class TokenLayout {
   /// `flatten(2).transpose(1, 2)`: token i is pixel i. What the model means.
   kSpatial,
   /// `view(B, -1, C)`: re-reads the memory, so that a token is not a pixel. The reference to the
-  /// letter,
-  /// for weights that were trained that way.
+  /// letter, for weights that were trained that way.
   kReinterpret,
 };
 
@@ -40,13 +40,21 @@ struct SimpleUNetOptions {
 
 /// Halves an image to a latent, lets it look at a text by cross attention, and doubles it back.
 ///
-/// out = upsample(map(cross_attention(tokens(downsample(images)), text)))
+/// out = upsample(map(cross_attention(tokens(downsample(images)), text_features)))
 ///
-/// Shapes: images `[B, 3, H, W]` with H, W ≥ 2, text `[B, T, E]`; returns `[B, 3, 2⌊H/2⌋, 2⌊W/2⌋]`.
-/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
+/// Shapes: images `[B, 3, H, W]` with H, W ≥ 2, text_features `[B, T, E]` or, for one text for all
+/// images, `[1, T, E]`; returns `[B, 3, 2⌊H/2⌋, 2⌊W/2⌋]`.
+///
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights;
+/// under autocast, any floating-point input.
+///
 /// Units: pixel values have no fixed range; the module is linear around the attention.
-/// Throws: `ValueError` for options that `CrossAttention` refuses, and for inputs of another shape,
-/// dtype or device. Reference: `SimpleUNet` in python/xattn_reference.py.
+///
+/// Throws: `ValueError` for options that `CrossAttention` refuses, for inputs of another shape,
+/// dtype or device, and for a prepared text of another module (its own `cross_attention` included),
+/// or prepared before its weights changed.
+///
+/// Reference: `SimpleUNet` in python/xattn_reference.py.
 class SimpleUNetImpl : public torch::nn::Cloneable<SimpleUNetImpl> {
  public:
   explicit SimpleUNetImpl(int64_t embed_dim) : SimpleUNetImpl(SimpleUNetOptions(embed_dim)) {}
@@ -57,26 +65,29 @@ class SimpleUNetImpl : public torch::nn::Cloneable<SimpleUNetImpl> {
   /// Pretty prints the `SimpleUNet` module into the given `stream`.
   void pretty_print(std::ostream& stream) const override;
 
-  torch::Tensor forward(const torch::Tensor& images, const torch::Tensor& text);
+  torch::Tensor forward(const torch::Tensor& images, const torch::Tensor& text_features);
 
   /// Computes what depends on the text alone; see `CrossAttentionImpl::prepare`.
-  PreparedText prepare(const torch::Tensor& text,
+  PreparedText prepare(const torch::Tensor& text_features,
                        const std::optional<torch::Tensor>& text_mask = std::nullopt);
 
-  /// `forward` with a prepared text in place of the text.
+  /// `forward` with a prepared text in place of the text; one text serves any number of images.
   torch::Tensor forward_prepared(const torch::Tensor& images, const PreparedText& text);
 
   /// The options with which this `Module` was constructed.
   SimpleUNetOptions options;
 
-  torch::nn::Conv2d downsample = nullptr;
+  Conv2d downsample = nullptr;
   torch::nn::ConvTranspose2d upsample = nullptr;
   CrossAttention cross_attention = nullptr;
 
  private:
-  PreparedText prepare_for(const torch::Tensor& text, const std::optional<torch::Tensor>& text_mask,
+  PreparedText prepare_for(const torch::Tensor& text_features,
+                           const std::optional<torch::Tensor>& text_mask,
                            std::optional<int64_t> image_tokens);
+  CrossAttentionWeights latent_weights() const;
   CrossAttentionWeights pixel_weights() const;
+  torch::Tensor forward_any(const torch::Tensor& images, const PreparedText& text);
   torch::Tensor forward_latent(const torch::Tensor& images, const PreparedText& text);
   torch::Tensor forward_pixels(const torch::Tensor& images, const PreparedText& text);
   torch::Tensor tokens_of(const torch::Tensor& latent) const;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -49,9 +50,13 @@ struct BasicTransformerBlockOptions {
 ///
 /// x ← x + attn1(norm1(x)); x ← x + attn2(norm2(x), text); x ← x + ff(norm3(x)).
 ///
-/// Shapes: hidden_states `[B, N, dim]`, returns the same; the text has `[B, T,
-/// cross_attention_dim]`. Throws: `ValueError` as its parts do. Reference: diffusers 0.42.1,
-/// models/attention.py, `BasicTransformerBlock` with `norm_type` "layer_norm".
+/// Shapes: hidden_states `[B, N, dim]`, returns the same; the text has
+/// `[B, T, cross_attention_dim]`.
+///
+/// Throws: `ValueError` as its parts do.
+///
+/// Reference: diffusers 0.42.1, models/attention.py, `BasicTransformerBlock` with `norm_type`
+/// "layer_norm".
 class BasicTransformerBlockImpl : public torch::nn::Cloneable<BasicTransformerBlockImpl> {
  public:
   explicit BasicTransformerBlockImpl(const BasicTransformerBlockOptions& options_);
@@ -61,10 +66,17 @@ class BasicTransformerBlockImpl : public torch::nn::Cloneable<BasicTransformerBl
   /// Pretty prints the `BasicTransformerBlock` module into the given `stream`.
   void pretty_print(std::ostream& stream) const override;
 
-  torch::Tensor forward(const torch::Tensor& hidden_states, TextContext& text);
+  torch::Tensor forward(const torch::Tensor& hidden_states, const TextContext& text = {});
 
-  /// Adds what each cross attention layer prepares of a text, in the order in which they run.
-  void prepare(const TextContext& text, AttentionPath path, std::vector<PreparedText>& prepared);
+  /// A layer that reads the text, and the mask that it reads it with.
+  struct CrossAttentionLayer {
+    std::string name;
+    Attention attention;
+    std::optional<torch::Tensor> mask;
+  };
+
+  /// The layers that read the text, in the order in which they run.
+  std::vector<CrossAttentionLayer> cross_attentions(const TextContext& text) const;
 
   /// The options with which this `Module` was constructed.
   BasicTransformerBlockOptions options;
@@ -76,6 +88,9 @@ class BasicTransformerBlockImpl : public torch::nn::Cloneable<BasicTransformerBl
   Attention attn2 = nullptr;
   torch::nn::LayerNorm norm3 = nullptr;
   FeedForward ff = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(TextContext())})
 };
 
 /// A `ModuleHolder` subclass for `BasicTransformerBlockImpl`.

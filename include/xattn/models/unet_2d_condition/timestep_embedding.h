@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -34,10 +35,14 @@ struct TimestepEmbeddingOptions {
 
 /// y = post_act(linear_2(act(linear_1(sample + cond_proj(condition))))).
 ///
-/// Shapes: sample `[B, in_channels]`, condition `[B, cond_proj_dim]`; returns `[B, out_dim]`. Dtype
-/// and device: any floating-point dtype and any device, the same for inputs and weights. Throws:
-/// `ValueError` for unknown activations, a condition without `cond_proj_dim`, and inputs of another
-/// shape, dtype or device. Reference: diffusers 0.42.1, models/embeddings.py, `TimestepEmbedding`.
+/// Shapes: sample `[B, in_channels]`, condition `[B, cond_proj_dim]`; returns `[B, out_dim]`.
+///
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights.
+///
+/// Throws: `ValueError` for unknown activations, a condition without `cond_proj_dim`, and inputs of
+/// another shape, dtype or device.
+///
+/// Reference: diffusers 0.42.1, models/embeddings.py, `TimestepEmbedding`.
 class TimestepEmbeddingImpl : public torch::nn::Cloneable<TimestepEmbeddingImpl> {
  public:
   explicit TimestepEmbeddingImpl(const TimestepEmbeddingOptions& options_);
@@ -60,6 +65,9 @@ class TimestepEmbeddingImpl : public torch::nn::Cloneable<TimestepEmbeddingImpl>
 
  private:
   Activation act_ = nullptr, post_act_ = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(std::optional<torch::Tensor>())})
 };
 
 /// A `ModuleHolder` subclass for `TimestepEmbeddingImpl`.

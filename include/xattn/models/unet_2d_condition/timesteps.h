@@ -26,9 +26,11 @@ struct TimestepsOptions {
 ///
 /// angle(t, i) = scale · t · 10000^(−i / (num_channels/2 − downscale_freq_shift)).
 ///
-/// Shapes: timesteps `[N]` of any dtype, returns `[N, num_channels]` of float32. Throws:
-/// `ValueError` for num_channels below 2 and for timesteps of another shape. Reference: diffusers
-/// 0.42.1, models/embeddings.py, `Timesteps`.
+/// Shapes: timesteps `[N]` of any dtype, returns `[N, num_channels]` of float32.
+///
+/// Throws: `ValueError` for num_channels below 2 and for timesteps of another shape.
+///
+/// Reference: diffusers 0.42.1, models/embeddings.py, `Timesteps`.
 class TimestepsImpl : public torch::nn::Cloneable<TimestepsImpl> {
  public:
   explicit TimestepsImpl(const TimestepsOptions& options_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
@@ -49,11 +50,16 @@ struct Transformer2DModelOptions {
 ///
 /// out = x + proj_out(blocks(proj_in(norm(x)), text)).
 ///
-/// Shapes: hidden_states `[B, in_channels, H, W]`, returns the same; the text has `[B, T,
-/// cross_attention_dim]`. Dtype and device: any floating-point dtype and any device, the same for
-/// inputs and weights. Throws: `ValueError` for groups that do not divide the channels, and as its
-/// parts do. Reference: diffusers 0.42.1, models/transformers/transformer_2d.py,
-/// `Transformer2DModel` with continuous input.
+/// Shapes: hidden_states `[B, in_channels, H, W]`, returns the same; the text has
+/// `[B, T, cross_attention_dim]`.
+///
+/// Dtype and device: any floating-point dtype and any device, the same for inputs and weights;
+/// under autocast, any floating-point input.
+///
+/// Throws: `ValueError` for groups that do not divide the channels, and as its parts do.
+///
+/// Reference: diffusers 0.42.1, models/transformers/transformer_2d.py, `Transformer2DModel` with
+/// continuous input.
 class Transformer2DModelImpl : public torch::nn::Cloneable<Transformer2DModelImpl> {
  public:
   explicit Transformer2DModelImpl(const Transformer2DModelOptions& options_);
@@ -63,10 +69,7 @@ class Transformer2DModelImpl : public torch::nn::Cloneable<Transformer2DModelImp
   /// Pretty prints the `Transformer2DModel` module into the given `stream`.
   void pretty_print(std::ostream& stream) const override;
 
-  torch::Tensor forward(const torch::Tensor& hidden_states, TextContext& text);
-
-  /// Adds what each cross attention layer prepares of a text, in the order in which they run.
-  void prepare(const TextContext& text, AttentionPath path, std::vector<PreparedText>& prepared);
+  torch::Tensor forward(const torch::Tensor& hidden_states, const TextContext& text = {});
 
   /// The options with which this `Module` was constructed.
   Transformer2DModelOptions options;
@@ -77,6 +80,9 @@ class Transformer2DModelImpl : public torch::nn::Cloneable<Transformer2DModelImp
   Linear proj_in_linear = nullptr, proj_out_linear = nullptr;
   /// Of `BasicTransformerBlock`.
   torch::nn::ModuleList transformer_blocks = nullptr;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(TextContext())})
 };
 
 /// A `ModuleHolder` subclass for `Transformer2DModelImpl`.
