@@ -8,11 +8,11 @@
 #include <memory>
 
 #include "commands.h"
-#include "folder_model.h"
 #include "support/dtype.h"
 #include "support/program.h"
 #include "xattn/io/checkpoint.h"
 #include "xattn/io/safetensors.h"
+#include "xattn/pretrained/any_model.h"
 
 namespace xattn::apps {
 namespace {
@@ -33,9 +33,9 @@ int convert_folder(const ConvertOptions& options) {
   PretrainedOptions pretrained;
   pretrained.dtype = parse_dtype(options.dtype);
   pretrained.variant = options.variant;
-  const auto model = load_folder_model(options.input, pretrained);
-  model.save(options.output, options.save);
-  fmt::print("{}: {} from {}\n", options.output, model.class_name, options.input);
+  const auto model = open_pretrained(options.input, pretrained);
+  save_pretrained(model, options.output, options.save);
+  fmt::print("{}: {} from {}\n", options.output, class_name_of(model), options.input);
   return kDone;
 }
 

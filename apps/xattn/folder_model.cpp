@@ -6,13 +6,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 #include "xattn/core/error.h"
-#include "xattn/models/autoencoder_kl/autoencoder_kl.h"
-#include "xattn/models/clip/clip_text_model.h"
-#include "xattn/models/unet_2d_condition/unet_2d_condition_model.h"
 
 namespace xattn::apps {
 namespace {
@@ -29,7 +25,8 @@ std::vector<at::Tensor> find_list(const StateDict& inputs, const std::string& na
   return list;
 }
 
-/// One model is one of these: what its methods take and give.
+// What the methods of each class of `AnyModel` take and give.
+
 template <typename Text>
 std::vector<Method> methods_of_text_encoder(Text model) {
   return {{"forward",
@@ -106,53 +103,6 @@ std::vector<Method> methods_of(UNet2DConditionModel model) {
            forward}};
 }
 
-using Open = FolderModel (*)(const std::string& folder, const PretrainedOptions& options,
-                             bool with_weights);
-
-template <typename Holder>
-FolderModel open(const std::string& folder, const PretrainedOptions& options, bool with_weights) {
-  using Impl = typename Holder::ContainedType;
-  Holder model = nullptr;
-  if (with_weights) {
-    model = from_pretrained<Holder>(folder, options);
-  } else {
-    const detail::PretrainedFolder source(folder, Impl::kClassName, options);
-    model = detail::make_pretrained<Holder>(source);
-    source.check(*model, detail::map_key<Impl>);
-  }
-  return {Impl::kClassName, model.ptr(), methods_of(model),
-          [model](const std::string& to, const SavePretrainedOptions& save) {
-            save_pretrained(model, to, save);
-          },
-          detail::map_key<Impl>};
-}
-
-template <typename... Holders>
-std::map<std::string, Open> make_classes() {
-  return {{Holders::ContainedType::kClassName, &open<Holders>}...};
-}
-
-const std::map<std::string, Open>& classes() {
-  static const auto all = make_classes<AutoencoderKL, CLIPTextModel, CLIPTextModelWithProjection,
-                                       UNet2DConditionModel>();
-  return all;
-}
-
-FolderModel open_any(const std::string& folder, const PretrainedOptions& options,
-                     bool with_weights) {
-  const auto named = pretrained_classes(folder);
-  for (const auto& name : named) {
-    if (const auto found = classes().find(name); found != classes().end()) {
-      return found->second(folder, options, with_weights);
-    }
-  }
-  std::vector<std::string> known;
-  for (const auto& [name, unused] : classes()) known.push_back(name);
-  throw ValueError(fmt::format("[model] {}: expected a config.json of the class {}, got {}", folder,
-                               fmt::join(known, ", "),
-                               named.empty() ? "none" : fmt::format("{}", fmt::join(named, ", "))));
-}
-
 /// Whether an input's name is an argument's, and then by which name the method asks for it.
 std::optional<std::string> argument_of(const std::string& argument, const std::string& name) {
   const auto bar = argument.find('|');
@@ -173,13 +123,11 @@ std::optional<std::string> argument_of(const std::string& argument, const std::s
 
 }  // namespace
 
-FolderModel load_folder_model(const std::string& folder, const PretrainedOptions& options) {
-  return open_any(folder, options, true);
-}
-
-FolderModel check_folder_model(const std::string& folder, const PretrainedOptions& options) {
-  return open_any(folder, options, false);
-}
+FolderModel::FolderModel(AnyModel any)
+    : model(std::move(any)),
+      class_name(class_name_of(model)),
+      module(module_of(model)),
+      methods(std::visit([](const auto& typed) { return methods_of(typed); }, model)) {}
 
 const Method& method_of(const FolderModel& model, const std::string& name) {
   if (name.empty()) return model.methods.front();

@@ -4,13 +4,11 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "xattn/io/state_dict.h"
-#include "xattn/pretrained/from_pretrained.h"
-#include "xattn/pretrained/save_pretrained.h"
+#include "xattn/pretrained/any_model.h"
 
 namespace xattn::apps {
 
@@ -27,22 +25,14 @@ struct Method {
 
 /// A model from a folder that Python's `save_pretrained` wrote.
 struct FolderModel {
+  explicit FolderModel(AnyModel any);
+
+  AnyModel model;
   std::string class_name;
   std::shared_ptr<torch::nn::Module> module;
   /// The first is the one that is meant where none is named.
   std::vector<Method> methods;
-  std::function<void(const std::string& folder, const SavePretrainedOptions&)> save;
-  /// As `map_key` of the class.
-  std::function<std::optional<std::string>(const std::string&)> map_key;
 };
-
-/// Loads the model of a folder, whichever class its config.json names.
-///
-/// Throws: as `from_pretrained`, and `ValueError` for a class that is not known.
-FolderModel load_folder_model(const std::string& folder, const PretrainedOptions& options);
-
-/// The model of a folder whose weights are checked, but not read.
-FolderModel check_folder_model(const std::string& folder, const PretrainedOptions& options);
 
 /// The method of that name; the first for "".
 const Method& method_of(const FolderModel& model, const std::string& name);

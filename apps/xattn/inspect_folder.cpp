@@ -69,7 +69,7 @@ std::string with_commas(int64_t count) {
 void inspect_folder(const std::string& folder, const std::string& variant, bool json) {
   PretrainedOptions options;
   options.variant = variant;
-  const auto model = check_folder_model(folder, options);
+  const FolderModel model(check_pretrained(folder, options));
   if (json) {
     nlohmann::ordered_json document = {{"folder", folder}};
     document.update(tree(*model.module));

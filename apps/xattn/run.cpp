@@ -73,7 +73,7 @@ int run_folder(const RunOptions& options) {
   pretrained.variant = options.variant;
   const auto resident_before = resident_bytes();
   const Stopwatch loading;
-  const auto model = load_folder_model(options.model, pretrained);
+  const FolderModel model(open_pretrained(options.model, pretrained));
   const auto& method = method_of(model, options.method);
   const nlohmann::ordered_json load = {{"load_seconds", loading.seconds()},
                                        {"load_peak_bytes", peak_bytes() - resident_before}};

@@ -67,9 +67,10 @@ class Modules {
         recorded == prefix ? "" : recorded.substr(prefix.empty() ? 0 : prefix.size() + 1);
     if (const auto found = modules_.find(name); found != modules_.end()) return found->second;
     // The original may have other names for its modules than for the weights in its files.
-    const auto key = model_.map_key(name + ".weight");
-    if (!key || !key->ends_with(".weight")) return nullptr;
-    const auto found = modules_.find(key->substr(0, key->size() - 7));
+    const auto targets = map_key(model_.model, name + ".weight");
+    if (targets.size() != 1 || !targets.front().key.ends_with(".weight")) return nullptr;
+    const auto& key = targets.front().key;
+    const auto found = modules_.find(key.substr(0, key.size() - 7));
     return found == modules_.end() ? nullptr : found->second;
   }
 
@@ -314,7 +315,7 @@ int verify_folder(const VerifyFolderOptions& options) {
   pretrained.variant = options.variant;
   pretrained.dtype = options.dtype.empty() ? dtype_of(recording) : parse_dtype(options.dtype);
   pretrained.device = parse_device(options.device);
-  const auto model = load_folder_model(options.folder, pretrained);
+  const FolderModel model(open_pretrained(options.folder, pretrained));
 
   const Modules modules(model);
   Report report;

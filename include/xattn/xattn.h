@@ -2,7 +2,9 @@
 
 /// Everything that xattn offers.
 
+#include <xattn/core/config_fields.h>
 #include <xattn/core/error.h>
+#include <xattn/core/key_target.h>
 #include <xattn/core/tensor_versions.h>
 #include <xattn/io/checkpoint.h>
 #include <xattn/io/checkpoint_info.h>
@@ -24,6 +26,7 @@
 #include <xattn/models/clip/clip_text_embeddings.h>
 #include <xattn/models/clip/clip_text_model.h>
 #include <xattn/models/clip/clip_text_transformer.h>
+#include <xattn/models/clip/tokenize.h>
 #include <xattn/models/simple_unet/simple_unet.h>
 #include <xattn/models/unet_2d_condition/basic_transformer_block.h>
 #include <xattn/models/unet_2d_condition/prepared_texts.h>
@@ -53,6 +56,7 @@
 #include <xattn/ops/cross_attention.h>
 #include <xattn/ops/linear.h>
 #include <xattn/ops/prepared_text.h>
+#include <xattn/pretrained/any_model.h>
 #include <xattn/pretrained/from_checkpoint.h>
 #include <xattn/pretrained/from_pretrained.h>
 #include <xattn/pretrained/save_pretrained.h>

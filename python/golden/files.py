@@ -285,6 +285,16 @@ def write_good(folder: Path) -> None:
     torch.save(many, folder / "many.pt")
     expect("many.pt", many, {})
 
+    together = torch.randn(126)  # the weight and the bias of a fused projection in one storage
+    fused = {
+        "in_proj_weight": together[18:].view(18, 6),
+        "in_proj_bias": together[:18],
+        "projection": torch.randn(8, 6).t(),
+        "out.weight": torch.randn(6, 6, 1, 1),
+    }
+    torch.save(fused, folder / "fused.pt")
+    expect("fused.pt", fused, {})
+
     tied = torch.nn.ModuleDict({"a": torch.nn.Linear(2, 2)})
     tied["b"] = tied["a"]
     torch.save(tied.state_dict(), folder / "tied.pt")

@@ -24,7 +24,11 @@ void collect(const torch::nn::Module& module, const std::string& prefix, StateDi
   }
 }
 
-LoadReport compare(const StateDict& own, const StateDict& tensors) {
+bool fits(at::ScalarType from, at::ScalarType to, bool strict_dtype) {
+  return from == to || (!strict_dtype && at::isFloatingType(from) && at::isFloatingType(to));
+}
+
+LoadReport compare(const StateDict& own, const StateDict& tensors, bool strict_dtype) {
   LoadReport report;
   for (const auto& item : own) {
     const auto* tensor = tensors.find(item.key());
@@ -37,7 +41,7 @@ LoadReport compare(const StateDict& own, const StateDict& tensors) {
       // whole.
       report.mismatched.push_back({item.key(), io::kind_text(item.value()), tensor->toString()});
     } else if (tensor->sizes() != item.value().sizes() ||
-               tensor->scalar_type() != item.value().scalar_type()) {
+               !fits(tensor->scalar_type(), item.value().scalar_type(), strict_dtype)) {
       report.mismatched.push_back(
           {item.key(), io::kind_text(item.value()), io::kind_text(*tensor)});
     }
@@ -78,11 +82,12 @@ StateDict state_dict(const torch::nn::Module& module) {
   return tensors;
 }
 
-LoadReport load_state_dict(torch::nn::Module& module, const StateDict& tensors, bool strict) {
+LoadReport load_state_dict(torch::nn::Module& module, const StateDict& tensors,
+                           const LoadOptions& options) {
   const auto own = state_dict(module);
-  auto report = compare(own, tensors);
+  auto report = compare(own, tensors, options.strict_dtype);
   const bool keys_differ = !report.missing.empty() || !report.unexpected.empty();
-  if (!report.mismatched.empty() || (strict && keys_differ)) {
+  if (!report.mismatched.empty() || (options.strict && keys_differ)) {
     throw StateDictError(
         fmt::format("[load_state_dict] {}: {}", module.name(), io::problems_text(report)));
   }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "io/atomic_file.h"
-#include "pretrained/pretrained_folder.h"
+#include "pretrained/folder.h"
 #include "xattn/core/error.h"
 #include "xattn/io/safetensors.h"
 #include "xattn/io/state_dict.h"
@@ -63,11 +63,11 @@ bool is_shard(const std::string& name, const std::string& start, const std::stri
 }
 
 /// Removes the weights of an earlier save that Python, or we, would take for these.
-void remove_stale(const fs::path& folder, pretrained::PretrainedLibrary library,
-                  const std::string& variant, const std::set<std::string>& written) {
-  const auto file = pretrained::pretrained_file(library, variant);
+void remove_stale(const fs::path& folder, pretrained::Library library, const std::string& variant,
+                  const std::set<std::string>& written) {
+  const auto file = pretrained::weights_file(library, variant);
   const auto start = file.substr(0, file.rfind('.')), end = file.substr(file.rfind('.'));
-  const auto index = pretrained::pretrained_index(library, variant);
+  const auto index = pretrained::weights_index(library, variant);
   std::vector<fs::path> stale;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();
@@ -90,8 +90,8 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
   }
   auto fields = nlohmann::ordered_json::parse(config);
   const bool is_diffusers = fields.contains("_class_name");
-  const auto library = is_diffusers ? pretrained::PretrainedLibrary::kDiffusers
-                                    : pretrained::PretrainedLibrary::kTransformers;
+  const auto library =
+      is_diffusers ? pretrained::Library::kDiffusers : pretrained::Library::kTransformers;
   // Two classes may share a config.
   if (!is_diffusers) fields["architectures"] = {class_name};
   const auto tensors = state_dict(module);
@@ -103,9 +103,9 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
     nlohmann::ordered_json index;
     int64_t total = 0;
     for (size_t i = 0; i < shards.size(); ++i) {
-      const auto name = shards.size() == 1 ? pretrained::pretrained_file(library, options.variant)
-                                           : pretrained::pretrained_shard(library, options.variant,
-                                                                          i + 1, shards.size());
+      const auto name = shards.size() == 1 ? pretrained::weights_file(library, options.variant)
+                                           : pretrained::weights_shard(library, options.variant,
+                                                                       i + 1, shards.size());
       save_safetensors((root / name).string(), shards[i], {{"format", "pt"}});
       written.insert(name);
       for (const auto& item : shards[i]) {
@@ -115,7 +115,7 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
     }
     if (shards.size() > 1) {
       index["metadata"]["total_size"] = total;
-      const auto name = pretrained::pretrained_index(library, options.variant);
+      const auto name = pretrained::weights_index(library, options.variant);
       write_text(root / name, index.dump(2) + "\n");
       written.insert(name);
     }

@@ -3,12 +3,14 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/scalar_type.h"
+#include "io/stream_tensors.h"
 #include "io/support/pickle_writer.h"
 #include "io/support/temporary_folder.h"
 #include "io/support/zip_writer.h"
@@ -69,6 +71,22 @@ TEST_P(GoodCheckpoint, HasPythonsTensors) {
   EXPECT_EQ(info.format, checkpoint.format);
   EXPECT_EQ(info.attributes, checkpoint.attributes);
   EXPECT_EQ(info.tensors.size(), checkpoint.tensors.size());
+}
+
+TEST_P(GoodCheckpoint, StreamsPythonsTensors) {
+  if (GetParam().empty()) GTEST_SKIP() << "no golden data";
+  const auto path = (golden_files() / "good" / GetParam()).string();
+  const auto expected = load_checkpoint(path).tensors;
+  const auto file = io::WeightsFile::open("test", path);
+  std::vector<io::StreamedTensor> streamed;
+  for (const auto& record : file->contents().tensors) {
+    const auto to = at::zeros(record.shape, to_scalar_type(record.dtype).value());
+    streamed.push_back({file.get(), &record, io::view_of(record), to});
+  }
+  io::stream_tensors(streamed);
+  for (const auto& tensor : streamed) {
+    EXPECT_EQ(hex_of(tensor.to), hex_of(expected[tensor.record->name])) << tensor.record->name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, GoodCheckpoint,

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 #include <torch/nn/cloneable.h>
@@ -56,11 +57,12 @@ void expect_equal(const StateDict& got, const StateDict& expected) {
 }
 
 /// The message of the error; the module must be as it was.
-std::string refusal(torch::nn::Module& module, const StateDict& tensors, bool strict) {
+std::string refusal(torch::nn::Module& module, const StateDict& tensors,
+                    const LoadOptions& options) {
   const auto before = copy_of(state_dict(module));
   std::string message = "none";
   try {
-    load_state_dict(module, tensors, strict);
+    load_state_dict(module, tensors, options);
     ADD_FAILURE() << "expected a StateDictError";
   } catch (const StateDictError& error) {
     message = error.what();
@@ -106,7 +108,7 @@ TEST_F(LoadStateDict, KeepsTheParametersThemselves) {
 
 TEST_F(LoadStateDict, MissingKeys) {
   const auto some = without(without(tensors_, "offsets"), "norm.running_var");
-  const auto message = refusal(module_, some, true);
+  const auto message = refusal(module_, some, {});
   EXPECT_TRUE(message.starts_with("[load_state_dict] ")) << message;
   EXPECT_NE(message.find("missing offsets, norm.running_var"), std::string::npos) << message;
   const auto report = load_state_dict(module_, some, false);
@@ -117,7 +119,7 @@ TEST_F(LoadStateDict, MissingKeys) {
 
 TEST_F(LoadStateDict, UnexpectedKeys) {
   tensors_.insert("no_bias.bias", at::ones({2}));
-  EXPECT_NE(refusal(module_, tensors_, true).find("unexpected no_bias.bias"), std::string::npos);
+  EXPECT_NE(refusal(module_, tensors_, {}).find("unexpected no_bias.bias"), std::string::npos);
   const auto report = load_state_dict(module_, tensors_, false);
   EXPECT_EQ(report.unexpected, std::vector<std::string>{"no_bias.bias"});
 }
@@ -144,10 +146,36 @@ TEST_F(LoadStateDict, ShapesAndDtypesAreRefusedInBothModes) {
   for (const auto& [tensor, expected] : cases) {
     tensors_["query_proj.weight"] = tensor;
     for (const bool strict : {true, false}) {
-      const auto message = refusal(module_, tensors_, strict);
+      const auto message = refusal(module_, tensors_, {.strict = strict, .strict_dtype = true});
       EXPECT_NE(message.find("query_proj.weight: " + expected), std::string::npos) << message;
     }
   }
+}
+
+TEST_F(LoadStateDict, FloatingDtypesAreConvertedAsPythonDoes) {
+  const auto values = at::linspace(-3, 3, 16).view({4, 4});
+  for (const auto dtype : {at::kDouble, at::kHalf, at::kBFloat16}) {
+    tensors_["query_proj.weight"] = values.to(dtype);
+    for (const bool strict : {true, false}) {
+      load_state_dict(module_, tensors_, strict);
+      EXPECT_EQ(module_.query_proj->weight.scalar_type(), at::kFloat);
+      EXPECT_TRUE(at::equal(module_.query_proj->weight, values.to(dtype).to(at::kFloat)));
+    }
+  }
+}
+
+TEST_F(LoadStateDict, OtherDtypesAreRefused) {
+  for (const auto dtype : {at::kInt, at::kLong, at::kBool, at::kComplexFloat}) {
+    tensors_["query_proj.weight"] = at::ones({4, 4}, dtype);
+    EXPECT_NE(
+        refusal(module_, tensors_, {}).find("query_proj.weight: expected float32 [4, 4], got "),
+        std::string::npos);
+  }
+  tensors_["query_proj.weight"] = at::ones({4, 4});
+  tensors_["norm.num_batches_tracked"] = at::ones({}, at::kFloat);
+  EXPECT_NE(refusal(module_, tensors_, {})
+                .find("norm.num_batches_tracked: expected int64 [], got float32 []"),
+            std::string::npos);
 }
 
 TEST_F(LoadStateDict, AllProblemsAtOnce) {
@@ -155,7 +183,7 @@ TEST_F(LoadStateDict, AllProblemsAtOnce) {
   some.insert("extra", at::ones({1}));
   some["norm.weight"] = at::ones({5});
   some["no_bias.weight"] = at::ones({2, 4}, at::kHalf);
-  const auto message = refusal(module_, some, true);
+  const auto message = refusal(module_, some, {.strict_dtype = true});
   for (const char* part :
        {"missing offsets", "unexpected extra", "norm.weight: expected float32 [4], got float32 [5]",
         "no_bias.weight: expected float32 [2, 4], got float16 [2, 4]"}) {

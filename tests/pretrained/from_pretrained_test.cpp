@@ -1,5 +1,6 @@
 #include "xattn/pretrained/from_pretrained.h"
 
+#include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/utils.h>
@@ -59,10 +60,10 @@ class TinyImpl : public torch::nn::Cloneable<TinyImpl> {
     steps = register_buffer("steps", torch::arange(3));
   }
 
-  static std::optional<std::string> map_key(const std::string& key) {
-    if (key == "position_ids") return std::nullopt;
-    if (key.starts_with("old_conv.")) return key.substr(4);
-    return key;
+  static std::vector<KeyTarget> map_key(const TinyConfig& /*config*/, const std::string& key) {
+    if (key == "position_ids") return {};
+    if (key.starts_with("old_conv.")) return {KeyTarget{.key = key.substr(4)}};
+    return {KeyTarget{.key = key}};
   }
 
   TinyConfig config;
@@ -137,6 +138,17 @@ TEST_F(FromPretrained, ConvertsToTheDtypeAskedFor) {
   options.dtype = at::kInt;
   EXPECT_NE(error<ValueError>(options).find("dtype: expected a floating-point one"),
             std::string::npos);
+}
+
+TEST_F(FromPretrained, LoadsUnderInferenceMode) {
+  for (const auto dtype : {at::kFloat, at::kHalf, at::kDouble}) {
+    const c10::InferenceMode inference;
+    PretrainedOptions options;
+    options.dtype = dtype;
+    const auto loaded = from_pretrained<Tiny>(folder(), options);
+    EXPECT_TRUE(loaded->proj->weight.is_inference());
+    expect_equal(*loaded, dtype);
+  }
 }
 
 TEST_F(FromPretrained, ConvertsLargeTensorsPieceByPiece) {
@@ -256,6 +268,8 @@ TEST_F(FromPretrained, RefusesBadConfigs) {
   expect("", "expected a JSON object, got an error at byte 1", file);
   expect("{\"width\": 4", "expected a JSON object, got an error at byte 12", file);
   expect("[]", "expected a JSON object", file);
+  expect(std::string(1'000'000, '['), "JSON: expected at most 64 levels, got more at byte 64",
+         file);
   expect("{\"_class_name\": \"UNet3D\", \"width\": 4}", "expected the class Tiny, got UNet3D",
          value);
   expect("{\"architectures\": [\"A\", \"B\"]}", "expected the class Tiny, got A, B", value);

@@ -10,11 +10,7 @@
 #include "io/support/temporary_folder.h"
 #include "support/model_golden.h"
 #include "xattn/core/error.h"
-#include "xattn/models/autoencoder_kl/autoencoder_kl.h"
-#include "xattn/models/clip/clip_text_model.h"
-#include "xattn/models/unet_2d_condition/unet_2d_condition_model.h"
-#include "xattn/pretrained/from_pretrained.h"
-#include "xattn/pretrained/save_pretrained.h"
+#include "xattn/pretrained/any_model.h"
 
 namespace xattn::testing {
 namespace {
@@ -40,13 +36,14 @@ Loaded load(const std::string& folder, const PretrainedOptions& options,
 
 using Load = Loaded (*)(const std::string&, const PretrainedOptions&, const SavePretrainedOptions&);
 
+/// Every class that a folder may hold, by its name.
+template <typename... Holders>
+std::map<std::string, Load> classes_of(const std::variant<Holders...>* /*type*/) {
+  return {{Holders::ContainedType::kClassName, &load<Holders>}...};
+}
+
 const std::map<std::string, Load>& classes() {
-  static const std::map<std::string, Load> all = {
-      {"AutoencoderKL", &load<AutoencoderKL>},
-      {"CLIPTextModel", &load<CLIPTextModel>},
-      {"CLIPTextModelWithProjection", &load<CLIPTextModelWithProjection>},
-      {"UNet2DConditionModel", &load<UNet2DConditionModel>},
-  };
+  static const auto all = classes_of(static_cast<const AnyModel*>(nullptr));
   return all;
 }
 
@@ -74,6 +71,28 @@ TEST_P(PretrainedParity, GivesPythonsParameters) {
       const auto expected = item.value().to(dtype);
       EXPECT_TRUE(torch::equal(loaded.tensors[item.key()], expected)) << item.key();
       EXPECT_TRUE(torch::equal(loaded.again[item.key()], expected)) << item.key();
+    }
+  }
+}
+
+TEST_P(PretrainedParity, IsOpenedByTheClassThatItsConfigNames) {
+  const auto& model_case = GetParam();
+  const auto golden = load_golden(model_case);
+  const auto folder = model_case.directory.string();
+  const auto model = open_pretrained(folder, options_of(model_case));
+  EXPECT_EQ(class_name_of(model), model_case.module);
+  EXPECT_FALSE(module_of(model)->is_training());
+  const auto unread = check_pretrained(folder, options_of(model_case));
+  EXPECT_EQ(class_name_of(unread), model_case.module);
+  EXPECT_EQ(state_dict(*module_of(unread)).keys(), model_case.keys);
+  const TemporaryFolder saved;
+  save_pretrained(model, saved.path().string());
+  const auto again = open_pretrained(saved.path().string());
+  for (const auto* each : {&model, &again}) {
+    const auto tensors = state_dict(*module_of(*each));
+    ASSERT_EQ(tensors.keys(), model_case.keys);
+    for (const auto& item : golden.parameters) {
+      EXPECT_TRUE(torch::equal(tensors[item.key()], item.value().to(at::kFloat))) << item.key();
     }
   }
 }

@@ -32,7 +32,8 @@ Model saved_model(const ModelCase& model_case, const StateDict& file) {
   model->to(model_case.dtype);
   StateDict tensors;
   for (const auto& item : file) {
-    if (const auto key = Impl::map_key(item.key())) tensors.insert(*key, item.value());
+    for (const auto& target : Impl::map_key(model->config, item.key()))
+      tensors.insert(target.key, item.value());
   }
   load_state_dict(*model, tensors);
   model->eval();

@@ -11,23 +11,24 @@ namespace xattn {
 /// The tensors and values of a file.
 struct Checkpoint {
   CheckpointFormat format;
-  /// By dotted name, in the file's order, on the CPU. Tensors that share memory in the file share
-  /// it here.
+  /// The tensors by dotted name, in the file's order, on the CPU. Those that share memory in the
+  /// file share it here.
   StateDict tensors;
-  /// The values that are no tensors, by dotted name: attributes of scripted modules (`num_heads`,
+  /// The values that are not tensors, by dotted name: attributes of scripted modules (`num_heads`,
   /// `cross_attention.embed_dim`), the rest of a saved dict, the metadata of safetensors (strings).
   std::map<std::string, Attribute> attributes;
 };
 
-/// Reads a TorchScript archive, a `torch.save` file or safetensors; which it is, its content tells.
+/// Reads a TorchScript archive, a `torch.save` file or safetensors; the content tells which it is.
 ///
 /// Nothing in the file is executed: pickles are read by an interpreter that knows an allow-list and
 /// refuses the rest, and every checksum, count and offset is checked. See docs/files.md.
-/// Throws: `FileError`, which names the file, the place in it, what was expected and what it has.
+///
+/// Throws: `FileError`, which names the file, the place in it, what was expected and what is there.
 Checkpoint load_checkpoint(const std::string& path);
 
-/// The tensors and attributes whose names begin with `prefix` ("state_dict."), without it: a
-/// module's part of a checkpoint that holds more.
+/// A module's part of a checkpoint that holds more: the tensors and attributes whose names begin
+/// with `prefix` ("state_dict."). The prefix is cut off.
 Checkpoint part_of(const Checkpoint& checkpoint, const std::string& prefix);
 
 }  // namespace xattn

@@ -8,7 +8,7 @@
 
 namespace xattn {
 
-/// What a file of weights is, recognised by its content.
+/// The format of a file of weights; it is recognised by the content.
 enum class CheckpointFormat {
   /// What `torch.jit.save` writes for a scripted or a traced module.
   kTorchScript,
@@ -20,16 +20,16 @@ enum class CheckpointFormat {
 /// "TorchScript", "torch.save" or "safetensors".
 std::string to_string(CheckpointFormat format);
 
-/// A value in a checkpoint that is no tensor; `monostate` is Python's None.
+/// A value in a checkpoint that is not a tensor; `monostate` is Python's None.
 using Attribute = std::variant<std::monostate, bool, int64_t, double, std::string>;
 
-/// The value as Python prints it; a string without quotes.
+/// The value as Python prints it, but a string has no quotes.
 std::string to_string(const Attribute& attribute);
 
 /// A tensor's description, without its data.
 struct TensorInfo {
   std::string name;
-  /// Python's name of it: "float32".
+  /// Python's name of the dtype: "float32".
   std::string dtype;
   std::vector<int64_t> shape;
 };
@@ -37,14 +37,15 @@ struct TensorInfo {
 /// What is in a checkpoint, without the tensors' data.
 struct CheckpointInfo {
   CheckpointFormat format;
-  /// In the file's order.
+  /// The tensors in the file's order.
   std::vector<TensorInfo> tensors;
-  /// By dotted name, as `Checkpoint::attributes`.
+  /// The attributes by dotted name, as in `Checkpoint`.
   std::map<std::string, Attribute> attributes;
 };
 
-/// Reads what is in a checkpoint. The structure is checked as by `load_checkpoint`, the tensors'
-/// data is not read.
+/// Reads what is in a checkpoint.
+///
+/// The structure is checked as by `load_checkpoint`. The tensors' data is not read.
 ///
 /// Throws: `FileError`.
 CheckpointInfo inspect_checkpoint(const std::string& path);

@@ -9,10 +9,11 @@ namespace xattn {
 
 /// Writes tensors as safetensors, which Python's `safetensors` package reads.
 ///
-/// Tensors of any device and stride are written contiguously; those that share memory are each
-/// written whole. The file appears complete or not at all. Throws: `ValueError` for a dtype or
-/// layout that the format does not have (before anything is written), `FileError` where the file
-/// cannot be written.
+/// Tensors of any device and stride are written contiguously. Tensors that share memory are each
+/// written whole. The file appears complete or not at all.
+///
+/// Throws: `ValueError` for a dtype or layout that the format does not have, before anything is
+/// written; `FileError` where the file cannot be written.
 void save_safetensors(const std::string& path, const StateDict& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 

@@ -17,19 +17,22 @@ bool holds_simple_unet(const Checkpoint& checkpoint);
 
 /// The options of the `CrossAttention` in a checkpoint.
 ///
-/// embed_dim is read off the weights' shape. num_heads comes from the file, which has it where it
-/// is a scripted module (attribute `num_heads`) or safetensors with that metadata; a traced module
-/// and a state_dict do not know it. Throws: `ValueError` where num_heads is in neither the file nor
-/// the argument, or differs between them.
+/// embed_dim is read off the weights' shape. num_heads comes from the file or from the argument. A
+/// scripted module has it as an attribute, and safetensors may have it as metadata; a traced module
+/// and a state_dict do not know it.
+///
+/// Throws: `ValueError` where num_heads is in neither the file nor the argument, or differs between
+/// them.
 CrossAttentionOptions cross_attention_options(const Checkpoint& checkpoint,
                                               std::optional<int64_t> num_heads = std::nullopt);
 
 /// The options of the `SimpleUNet` in a checkpoint.
 ///
-/// num_heads comes from the file's `cross_attention.num_heads`, the argument, or else is the 8 that
-/// the model's definition has. token_layout comes from the argument, the file's `token_layout`, or
-/// else is spatial; the published reference's own layout is reinterpret. Throws: `ValueError` where
-/// the file and an argument differ.
+/// num_heads comes from the file's `cross_attention.num_heads` or from the argument; without either
+/// it is the 8 of the model's definition. token_layout comes from the file's `token_layout` or from
+/// the argument; without either it is spatial. The published reference's own layout is reinterpret.
+///
+/// Throws: `ValueError` where the file and an argument differ.
 SimpleUNetOptions simple_unet_options(const Checkpoint& checkpoint,
                                       std::optional<int64_t> num_heads = std::nullopt,
                                       std::optional<TokenLayout> token_layout = std::nullopt);

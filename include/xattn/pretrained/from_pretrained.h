@@ -4,10 +4,10 @@
 #include <c10/core/ScalarType.h>
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "xattn/core/key_target.h"
 #include "xattn/nn/initialization.h"
 
 namespace torch::nn {
@@ -18,12 +18,12 @@ namespace xattn {
 
 /// Options of `from_pretrained`; the names are Python's.
 struct PretrainedOptions {
-  /// To which the floating-point weights are converted; Python's `torch_dtype`.
+  /// The floating-point weights are converted to it; Python's `torch_dtype`.
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
-  /// Which of several sets of weights: "fp16" reads diffusion_pytorch_model.fp16.safetensors.
+  /// Names one of several sets of weights: "fp16" reads diffusion_pytorch_model.fp16.safetensors.
   std::string variant;
-  /// The folder of the model in that of its pipeline: "unet".
+  /// The model's folder inside its pipeline's: "unet".
   std::string subfolder;
 };
 
@@ -38,8 +38,8 @@ namespace detail {
 /// A model's folder, whose config.json has been read.
 class PretrainedFolder {
  public:
-  /// Which key of the module a file's key is; nothing where it is to be dropped.
-  using MapKey = std::function<std::optional<std::string>(const std::string&)>;
+  /// Where a file's tensor of this key goes.
+  using MapKey = std::function<std::vector<KeyTarget>(const std::string&)>;
 
   PretrainedFolder(const std::string& folder, const std::string& class_name,
                    const PretrainedOptions& options);
@@ -58,16 +58,24 @@ class PretrainedFolder {
   Plan make_plan(const torch::nn::Module& module, const MapKey& map_key) const;
 };
 
+/// Where a file's tensor of this key goes in a module of this config; a class without a `map_key`
+/// has the files' keys.
 template <typename Impl>
-std::optional<std::string> map_key(const std::string& key) {
-  if constexpr (requires { Impl::map_key(key); }) {
-    return Impl::map_key(key);
+std::vector<KeyTarget> map_key(const typename Impl::Config& config, const std::string& key) {
+  if constexpr (requires { Impl::map_key(config, key); }) {
+    return Impl::map_key(config, key);
   } else {
-    return key;
+    return {KeyTarget{.key = key}};
   }
 }
 
-/// The module of a folder's config, whose weights are yet to be loaded.
+template <typename Holder>
+PretrainedFolder::MapKey map_key_of(const Holder& module) {
+  using Impl = typename Holder::ContainedType;
+  return [config = module->config](const std::string& key) { return map_key<Impl>(config, key); };
+}
+
+/// The module of a folder's config. Its weights are not loaded yet.
 template <typename Holder>
 Holder make_pretrained(const PretrainedFolder& folder) {
   const auto config = Holder::ContainedType::Config::from_json(folder.config());
@@ -82,18 +90,21 @@ Holder make_pretrained(const PretrainedFolder& folder) {
 ///
 /// `from_pretrained<UNet2DConditionModel>("stable-diffusion/unet")` reads config.json and the
 /// weights: safetensors or .bin, in one file or sharded with an index. Tensors go from the files
-/// straight into the parameters, on torch's threads, and are converted as they pass: the weights
-/// are in memory once, but for a few MiB (.bin: and the largest of its tensors, a thread). Nothing
-/// in a file is executed. Throws: `FileError` for a folder or file that cannot be read,
-/// `ValueError` for a config of another class or with a value that is not implemented,
-/// `StateDictError`, which lists every key that is missing, unexpected or of another shape.
+/// straight into the parameters, on torch's threads, and are converted as they pass. So the weights
+/// are in memory once, but for a few MiB; of a .bin each thread holds one more tensor, and for a
+/// device other than the CPU there are about 64 MiB more. Nothing in a file is executed.
+///
+/// Throws: `FileError` for a folder or file that cannot be read, `ValueError` for a config of
+/// another class or with a value that is not implemented, `StateDictError`, which lists every key
+/// that is missing, unexpected or of another shape.
+///
 /// Reference: diffusers 0.42.1, models/modeling_utils.py, `ModelMixin.from_pretrained`.
 template <typename Holder>
 Holder from_pretrained(const std::string& folder, const PretrainedOptions& options = {}) {
   using Impl = typename Holder::ContainedType;
   const detail::PretrainedFolder source(folder, Impl::kClassName, options);
   auto module = detail::make_pretrained<Holder>(source);
-  source.load(*module, detail::map_key<Impl>);
+  source.load(*module, detail::map_key_of(module));
   module->eval();
   return module;
 }

@@ -12,36 +12,39 @@ namespace xattn {
 
 /// How `CLIPTokenizer::encode` makes a row of ids; the defaults are a diffusion pipeline's.
 struct TokenizeOptions {
-  /// Puts the bos token before and the eos token after.
+  /// Whether the bos token is put before the text and the eos token after it.
   bool add_special_tokens = true;
-  /// Fills up to `max_length` with the pad token.
+  /// Whether the row is filled up to `max_length` with the pad token.
   bool padding = true;
-  /// Cuts what does not fit into `max_length`, special tokens included.
+  /// Whether a text that does not fit into `max_length`, with its special tokens, is cut.
   bool truncation = true;
-  /// Default: the tokenizer's `model_max_length`.
+  /// Without it, the tokenizer's `model_max_length`.
   std::optional<int64_t> max_length = std::nullopt;
 };
 
 /// A text as a text encoder takes it.
 struct Tokens {
-  /// `input_ids`.
+  /// The original's `input_ids`.
   std::vector<int64_t> ids;
   /// One for each id of the text, zero for padding.
   std::vector<int64_t> attention_mask;
-  /// What truncation took away; empty where all of the text fits.
+  /// The ids that truncation took away; empty where all of the text fits.
   std::vector<int64_t> overflowing_tokens;
-  /// The same as text, for a warning.
+  /// The text of those ids, for a warning.
   std::string cut;
 };
 
 /// The byte-level BPE tokenizer of CLIP's text encoders.
 ///
-/// A text is composed (NFC), its white space collapsed, lowercased, split into words (letters,
-/// single digits, runs of anything else, `'s` and its like), and each word's bytes are merged pair
-/// by pair. Special and added tokens in the text are found first, as the original finds them. Equal
-/// ids for every UTF-8 text, whatever version of Unicode utf8proc knows from 15 to 17.
+/// A text is composed (NFC), its white space is collapsed, and it is lowercased and split into
+/// words: letters, single digits, runs of anything else, `'s` and its like. Then each word's bytes
+/// are merged pair by pair. Special and added tokens in the text are found first, as the original
+/// finds them. The ids are the original's for every UTF-8 text, whichever version of Unicode from
+/// 15 to 17 utf8proc knows.
 ///
-/// A value that is cheap to copy; all methods may be called from many threads at once.
+/// A tokenizer is cheap to copy. All methods may be called from many threads at once.
+///
+/// `tokenize` in xattn/models/clip/tokenize.h encodes many texts into one tensor.
 ///
 /// Throws: `ValueError` for a text that is not UTF-8, naming the byte, and for ids that no token
 /// has.
@@ -49,8 +52,8 @@ struct Tokens {
 /// Reference: transformers 5.23.0, models/clip/tokenization_clip.py, `CLIPTokenizer`.
 class CLIPTokenizer {
  public:
-  /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` where there is none; and what
-  /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` say.
+  /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` where there is none. It also reads
+  /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
   ///
   /// A `model_max_length` that is missing, or is transformers' "very large integer", is 77.
   ///
@@ -67,7 +70,7 @@ class CLIPTokenizer {
   /// The text of ids, lowercased as it was for them; bytes that are not UTF-8 become U+FFFD.
   std::string decode(std::span<const int64_t> ids, bool skip_special_tokens = false) const;
 
-  /// Nothing where the vocabulary has no such token.
+  /// The id of a token; nothing where the vocabulary has no such token.
   std::optional<int64_t> token_to_id(std::string_view token) const;
 
   int64_t bos_token_id() const;

@@ -151,19 +151,21 @@ torch::Tensor AutoencoderKLImpl::decode_tile(const torch::Tensor& z) {
   return decoder(post_quant_conv ? post_quant_conv(z) : z);
 }
 
-std::optional<std::string> AutoencoderKLImpl::map_key(const std::string& key) {
-  if (key.find(".attentions.") == std::string::npos) return key;
+std::vector<KeyTarget> AutoencoderKLImpl::map_key(const AutoencoderKLConfig& /*config*/,
+                                                  const std::string& key) {
+  const auto same = [&] { return std::vector{KeyTarget{.key = key}}; };
+  if (key.find(".attentions.") == std::string::npos) return same();
   const auto last = key.rfind('.');
   const auto before = key.rfind('.', last - 1);
   const auto layer = key.substr(before + 1, last - before - 1);
   const auto renamed = [&](const char* name) {
-    return key.substr(0, before + 1) + name + key.substr(last);
+    return std::vector{KeyTarget{.key = key.substr(0, before + 1) + name + key.substr(last)}};
   };
   if (layer == "query") return renamed("to_q");
   if (layer == "key") return renamed("to_k");
   if (layer == "value") return renamed("to_v");
   if (layer == "proj_attn") return renamed("to_out.0");
-  return key;
+  return same();
 }
 
 }  // namespace xattn

@@ -28,9 +28,10 @@ CLIPTextOutput CLIPTextModelImpl::forward(const torch::Tensor& input_ids,
   return text_model(input_ids, attention_mask, forward_options);
 }
 
-std::optional<std::string> CLIPTextModelImpl::map_key(const std::string& key) {
-  if (key == "text_projection.weight") return std::nullopt;
-  return CLIPTextModelWithProjectionImpl::map_key(key);
+std::vector<KeyTarget> CLIPTextModelImpl::map_key(const CLIPTextConfig& config,
+                                                  const std::string& key) {
+  if (key == "text_projection.weight") return {};
+  return CLIPTextModelWithProjectionImpl::map_key(config, key);
 }
 
 CLIPTextModelWithProjectionImpl::CLIPTextModelWithProjectionImpl(const CLIPTextConfig& config_)
@@ -64,17 +65,18 @@ CLIPTextOutput CLIPTextModelWithProjectionImpl::forward(
   return output;
 }
 
-std::optional<std::string> CLIPTextModelWithProjectionImpl::map_key(const std::string& key) {
+std::vector<KeyTarget> CLIPTextModelWithProjectionImpl::map_key(const CLIPTextConfig& /*config*/,
+                                                                const std::string& key) {
   const auto starts_with = [&](const char* prefix) { return key.rfind(prefix, 0) == 0; };
   const std::string position_ids = "embeddings.position_ids";
-  if (key == position_ids || key == "text_model." + position_ids) return std::nullopt;
+  if (key == position_ids || key == "text_model." + position_ids) return {};
   // Parts of a whole CLIP model.
   if (starts_with("vision_model.") || key == "visual_projection.weight" || key == "logit_scale")
-    return std::nullopt;
+    return {};
   if (starts_with("embeddings.") || starts_with("encoder.") || starts_with("final_layer_norm.")) {
-    return "text_model." + key;
+    return {KeyTarget{.key = "text_model." + key}};
   }
-  return key;
+  return {KeyTarget{.key = key}};
 }
 
 }  // namespace xattn

@@ -6,6 +6,7 @@
 #include <torch/utils.h>
 
 #include "support/errors.h"
+#include "support/mapped_key.h"
 
 namespace xattn::testing {
 namespace {
@@ -136,7 +137,7 @@ TEST(AutoencoderKl, ImagesOfOneTileAreNotCut) {
 }
 
 TEST(AutoencoderKl, MapsKeys) {
-  const auto map = AutoencoderKLImpl::map_key;
+  const auto map = mapped<AutoencoderKLImpl>;
   EXPECT_EQ(map("encoder.mid_block.attentions.0.query.weight"),
             "encoder.mid_block.attentions.0.to_q.weight");
   EXPECT_EQ(map("encoder.mid_block.attentions.0.key.bias"),

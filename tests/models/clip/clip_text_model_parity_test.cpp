@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include "support/mapped_key.h"
 #include "support/model_golden.h"
 #include "support/saved_model.h"
 #include "xattn/models/clip/clip_text_model.h"
@@ -37,7 +38,7 @@ Tensors run(Model& model, const Tensors& inputs) {
 /// The case with the keys of this library, which has the prefix where transformers 5 has none.
 template <typename Model>
 ModelCase with_our_keys(ModelCase model_case) {
-  for (auto& key : model_case.keys) key = Model::ContainedType::map_key(key).value();
+  for (auto& key : model_case.keys) key = mapped<typename Model::ContainedType>(key).value();
   return model_case;
 }
 
@@ -50,7 +51,8 @@ ModelGolden golden_with_our_keys(const ModelCase& model_case) {
     if (name.rfind(parameter, 0) != 0) {
       gradients[name] = gradient;
     } else {
-      gradients[parameter + Model::ContainedType::map_key(name.substr(parameter.size())).value()] =
+      gradients[parameter +
+                mapped<typename Model::ContainedType>(name.substr(parameter.size())).value()] =
           gradient;
     }
   }

@@ -6,6 +6,7 @@
 #include <torch/utils.h>
 
 #include "support/errors.h"
+#include "support/mapped_key.h"
 #include "xattn/nn/initialization.h"
 
 namespace xattn::testing {
@@ -76,7 +77,7 @@ TEST(ClipTextConfig, WarnsOfWhatPythonDoesNotKnowEither) {
 }
 
 TEST(ClipTextModel, MapsKeys) {
-  const auto map = CLIPTextModelImpl::map_key;
+  const auto map = mapped<CLIPTextModelImpl>;
   EXPECT_EQ(map("text_model.final_layer_norm.bias"), "text_model.final_layer_norm.bias");
   EXPECT_EQ(map("final_layer_norm.bias"), "text_model.final_layer_norm.bias");
   EXPECT_EQ(map("embeddings.token_embedding.weight"),
@@ -87,7 +88,7 @@ TEST(ClipTextModel, MapsKeys) {
   EXPECT_EQ(map("text_projection.weight"), std::nullopt);
   EXPECT_EQ(map("vision_model.post_layernorm.bias"), std::nullopt);
   EXPECT_EQ(map("something.else"), "something.else");
-  EXPECT_EQ(CLIPTextModelWithProjectionImpl::map_key("text_projection.weight"),
+  EXPECT_EQ(mapped<CLIPTextModelWithProjectionImpl>("text_projection.weight"),
             "text_projection.weight");
 }
 

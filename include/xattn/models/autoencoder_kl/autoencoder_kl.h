@@ -10,7 +10,9 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <vector>
 
+#include "xattn/core/key_target.h"
 #include "xattn/models/autoencoder_kl/autoencoder_kl_config.h"
 #include "xattn/models/autoencoder_kl/decoder.h"
 #include "xattn/models/autoencoder_kl/diagonal_gaussian_distribution.h"
@@ -56,10 +58,11 @@ class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
   /// The images of latents.
   torch::Tensor decode(const torch::Tensor& z);
 
-  /// The key here of a key in a file of weights: older files name the attentions' layers `query`,
-  /// `key`, `value` and `proj_attn`. As in the original, their shapes must be those of linear
-  /// layers.
-  static std::optional<std::string> map_key(const std::string& key);
+  /// Where a tensor of a file goes.
+  ///
+  /// Older files name the attentions' layers `query`, `key`, `value` and `proj_attn`. As in the
+  /// original, their shapes must be those of linear layers.
+  static std::vector<KeyTarget> map_key(const AutoencoderKLConfig& config, const std::string& key);
 
   /// The config with which this `Module` was constructed.
   AutoencoderKLConfig config;

@@ -8,7 +8,9 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <vector>
 
+#include "xattn/core/key_target.h"
 #include "xattn/models/clip/clip_text_config.h"
 #include "xattn/models/clip/clip_text_transformer.h"
 #include "xattn/nn/linear.h"
@@ -38,10 +40,11 @@ class CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImpl> {
                          const std::optional<torch::Tensor>& attention_mask = std::nullopt,
                          const CLIPTextForwardOptions& forward_options = {});
 
-  /// The key here of a key in a file of weights; none where the file's tensor is not of this model:
-  /// the position ids of older files, and the image encoder, projections and temperature of a whole
-  /// CLIP model.
-  static std::optional<std::string> map_key(const std::string& key);
+  /// Where a tensor of a file goes: `text_model.` may be missing from its key.
+  ///
+  /// Nowhere go the position ids of older files, and the image encoder, the projections and the
+  /// temperature of a whole CLIP model.
+  static std::vector<KeyTarget> map_key(const CLIPTextConfig& config, const std::string& key);
 
   /// The config with which this `Module` was constructed.
   CLIPTextConfig config;
@@ -83,8 +86,8 @@ class CLIPTextModelWithProjectionImpl
                          const std::optional<torch::Tensor>& attention_mask = std::nullopt,
                          const CLIPTextForwardOptions& forward_options = {});
 
-  /// As `CLIPTextModelImpl::map_key`, but for the text's projection, which is of this model.
-  static std::optional<std::string> map_key(const std::string& key);
+  /// As `CLIPTextModelImpl::map_key`, but the text's projection is this model's.
+  static std::vector<KeyTarget> map_key(const CLIPTextConfig& config, const std::string& key);
 
   /// The config with which this `Module` was constructed.
   CLIPTextConfig config;

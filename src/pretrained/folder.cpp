@@ -7,7 +7,7 @@
 // or, instead of one file, shards and an index {"metadata": …, "weight_map": {"key": "file", …}}
 // beside them. A variant ("fp16") stands before the last dot: ….fp16.safetensors,
 // ….safetensors.index.fp16.json.
-#include "pretrained/pretrained_folder.h"
+#include "pretrained/folder.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -16,6 +16,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "io/json_guard.h"
 
 namespace xattn::pretrained {
 namespace {
@@ -43,6 +44,7 @@ nlohmann::json read_json(const io::File& file) {
         cat("expected JSON of at most ", kLargestJson >> 20, " MiB, got ", file.size(), " bytes"));
   }
   const auto text = file.read(0, file.size());
+  io::guard_json(file.subject(), text, {"JSON", 64});
   try {
     auto json = nlohmann::json::parse(text);
     if (!json.is_object()) file.fail("expected a JSON object");
@@ -57,20 +59,20 @@ std::string with_variant(std::string name, const std::string& variant) {
   return name;
 }
 
-std::string stem(PretrainedLibrary library, bool safetensors) {
-  if (library == PretrainedLibrary::kDiffusers) return "diffusion_pytorch_model";
+std::string stem(Library library, bool safetensors) {
+  if (library == Library::kDiffusers) return "diffusion_pytorch_model";
   return safetensors ? "model" : "pytorch_model";
 }
 
 /// What the library looks for, first to last.
-std::vector<std::string> candidates(PretrainedLibrary library, const std::string& variant) {
+std::vector<std::string> candidates(Library library, const std::string& variant) {
   std::vector<std::string> names;
   for (const bool safetensors : {true, false}) {
     const auto file = stem(library, safetensors) + (safetensors ? ".safetensors" : ".bin");
     names.push_back(with_variant(file, variant));
     names.push_back(with_variant(file + ".index.json", variant));
     // diffusers looks for shards first.
-    if (library == PretrainedLibrary::kDiffusers) std::swap(names.back(), names[names.size() - 2]);
+    if (library == Library::kDiffusers) std::swap(names.back(), names[names.size() - 2]);
   }
   return names;
 }
@@ -142,8 +144,8 @@ std::vector<std::unique_ptr<io::WeightsFile>> open_shards(const std::string& pla
 
 }  // namespace
 
-PretrainedConfig read_pretrained_config(const std::string& place, const std::string& folder) {
-  PretrainedConfig config;
+FolderConfig read_folder_config(const std::string& place, const std::string& folder) {
+  FolderConfig config;
   config.path = join(folder, "config.json");
   if (!exists(config.path) && exists(join(folder, "model_index.json"))) {
     io::Subject{place, folder}.fail(
@@ -157,8 +159,7 @@ PretrainedConfig read_pretrained_config(const std::string& place, const std::str
     return config;
   }
   const auto names = json.find("architectures");
-  if (names != json.end() || json.contains("model_type"))
-    config.library = PretrainedLibrary::kTransformers;
+  if (names != json.end() || json.contains("model_type")) config.library = Library::kTransformers;
   if (names != json.end() && names->is_array()) {
     for (const auto& name : *names) {
       if (name.is_string()) config.classes.push_back(name.get<std::string>());
@@ -167,28 +168,28 @@ PretrainedConfig read_pretrained_config(const std::string& place, const std::str
   return config;
 }
 
-std::string pretrained_file(PretrainedLibrary library, const std::string& variant) {
+std::string weights_file(Library library, const std::string& variant) {
   return with_variant(stem(library, true) + ".safetensors", variant);
 }
 
-std::string pretrained_shard(PretrainedLibrary library, const std::string& variant,
-                             std::size_t number, std::size_t count) {
+std::string weights_shard(Library library, const std::string& variant, std::size_t number,
+                          std::size_t count) {
   const auto digits = [](std::size_t value) {
     const auto text = std::to_string(value);
     return std::string(text.size() < 5 ? 5 - text.size() : 0, '0') + text;
   };
-  auto name = pretrained_file(library, variant);
+  auto name = weights_file(library, variant);
   return name.insert(name.rfind('.'), cat('-', digits(number), "-of-", digits(count)));
 }
 
-std::string pretrained_index(PretrainedLibrary library, const std::string& variant) {
+std::string weights_index(Library library, const std::string& variant) {
   return with_variant(stem(library, true) + ".safetensors.index.json", variant);
 }
 
-std::vector<std::unique_ptr<io::WeightsFile>> open_pretrained_weights(const std::string& place,
-                                                                      const std::string& folder,
-                                                                      PretrainedLibrary library,
-                                                                      const std::string& variant) {
+std::vector<std::unique_ptr<io::WeightsFile>> open_weights(const std::string& place,
+                                                           const std::string& folder,
+                                                           Library library,
+                                                           const std::string& variant) {
   const io::Subject subject{place, folder};
   if (variant.find_first_of(std::string_view("/\0", 2)) != variant.npos) {
     subject.fail(cat("variant: expected a word such as fp16, got ", quote(variant)));

@@ -11,37 +11,37 @@ namespace xattn::pretrained {
 
 /// The Python library whose `save_pretrained` writes a model's folder: they name their files
 /// differently.
-enum class PretrainedLibrary { kDiffusers, kTransformers };
+enum class Library { kDiffusers, kTransformers };
 
 /// A folder's config.json.
-struct PretrainedConfig {
+struct FolderConfig {
   std::string path;
   std::string text;
-  PretrainedLibrary library = PretrainedLibrary::kDiffusers;
+  Library library = Library::kDiffusers;
   /// The classes that it names: diffusers' `_class_name`, transformers' `architectures`; may be
   /// empty.
   std::vector<std::string> classes;
 };
 
 /// Reads the config.json of a model's folder; it holds a JSON object.
-PretrainedConfig read_pretrained_config(const std::string& place, const std::string& folder);
+FolderConfig read_folder_config(const std::string& place, const std::string& folder);
 
 /// "diffusion_pytorch_model.fp16.safetensors": the file of the weights where it is not sharded.
-std::string pretrained_file(PretrainedLibrary library, const std::string& variant);
+std::string weights_file(Library library, const std::string& variant);
 /// "diffusion_pytorch_model.fp16-00001-of-00003.safetensors", counted from 1.
-std::string pretrained_shard(PretrainedLibrary library, const std::string& variant,
-                             std::size_t number, std::size_t count);
+std::string weights_shard(Library library, const std::string& variant, std::size_t number,
+                          std::size_t count);
 /// "diffusion_pytorch_model.safetensors.index.fp16.json"
-std::string pretrained_index(PretrainedLibrary library, const std::string& variant);
+std::string weights_index(Library library, const std::string& variant);
 
 /// Opens the files of weights in a model's folder, in the order in which the original library looks
 /// for them: safetensors before PyTorch's .bin, one file or the shards that an index names.
 ///
 /// Each file's structure is checked, and that an index and its shards agree. No tensor is in two of
 /// them.
-std::vector<std::unique_ptr<io::WeightsFile>> open_pretrained_weights(const std::string& place,
-                                                                      const std::string& folder,
-                                                                      PretrainedLibrary library,
-                                                                      const std::string& variant);
+std::vector<std::unique_ptr<io::WeightsFile>> open_weights(const std::string& place,
+                                                           const std::string& folder,
+                                                           Library library,
+                                                           const std::string& variant);
 
 }  // namespace xattn::pretrained

@@ -1,0 +1,138 @@
+#include "pretrained/config_json.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+
+#include "xattn/core/error.h"
+
+namespace xattn {
+namespace {
+
+template <typename T>
+std::vector<T> items_of(const nlohmann::json& list) {
+  std::vector<T> items;
+  for (const auto& item : list) items.push_back(item.get<T>());
+  return items;
+}
+
+/// Whether it is a list whose items all are as `is` says.
+bool is_list_of(const nlohmann::json& field, bool (nlohmann::json::*is)() const noexcept) {
+  return field.is_array() && std::all_of(field.begin(), field.end(),
+                                         [is](const nlohmann::json& item) { return (item.*is)(); });
+}
+
+}  // namespace
+
+ConfigReader::ConfigReader(std::string place, const std::string& json_text)
+    : place_(std::move(place)) {
+  config_ = nlohmann::json::parse(json_text, nullptr, /*allow_exceptions=*/false);
+  if (!config_.is_object())
+    throw ValueError("[" + place_ + "] config.json: expected a JSON object");
+}
+
+const nlohmann::json* ConfigReader::find(const char* name) {
+  known_.insert(name);
+  const auto found = config_.find(name);
+  return found == config_.end() ? nullptr : &*found;
+}
+
+void ConfigReader::refuse(const char* name, const std::string& expected) const {
+  const auto found = config_.find(name);
+  throw ValueError("[" + place_ + "] config.json: " + name + ": expected " + expected + ", got " +
+                   (found == config_.end() ? "none" : found->dump()));
+}
+
+void ConfigReader::read(const char* name, const nlohmann::json& field, bool& member) const {
+  if (!field.is_boolean()) refuse(name, kind_of(member));
+  member = field.get<bool>();
+}
+
+void ConfigReader::read(const char* name, const nlohmann::json& field, int64_t& member) const {
+  if (!field.is_number_integer()) refuse(name, kind_of(member));
+  member = field.get<int64_t>();
+}
+
+void ConfigReader::read(const char* name, const nlohmann::json& field, double& member) const {
+  if (!field.is_number()) refuse(name, "a number");
+  member = field.get<double>();
+}
+
+void ConfigReader::read(const char* name, const nlohmann::json& field, std::string& member) const {
+  if (!field.is_string()) refuse(name, "a text");
+  member = field.get<std::string>();
+}
+
+void ConfigReader::read(const char* name, const nlohmann::json& field,
+                        std::vector<bool>& member) const {
+  if (!is_list_of(field, &nlohmann::json::is_boolean)) refuse(name, "a list of true or false");
+  member = items_of<bool>(field);
+}
+
+void ConfigReader::read(const char* name, const nlohmann::json& field,
+                        std::vector<int64_t>& member) const {
+  if (!is_list_of(field, &nlohmann::json::is_number_integer))
+    refuse(name, "a list of whole numbers");
+  member = items_of<int64_t>(field);
+}
+
+void ConfigReader::read(const char* name, const nlohmann::json& field,
+                        std::vector<double>& member) const {
+  if (!is_list_of(field, &nlohmann::json::is_number)) refuse(name, "a list of numbers");
+  member = items_of<double>(field);
+}
+
+void ConfigReader::read(const char* name, const nlohmann::json& field,
+                        std::vector<std::string>& member) const {
+  if (!is_list_of(field, &nlohmann::json::is_string)) refuse(name, "a list of texts");
+  member = items_of<std::string>(field);
+}
+
+void ConfigReader::height_and_width(const char* name, std::vector<int64_t>& sizes) {
+  const auto* field = find(name);
+  if (!field) return;
+  if (field->is_array()) {
+    read(name, *field, sizes);
+    if (sizes.size() != 2) refuse(name, "a whole number, or a list of two");
+  } else if (field->is_null()) {
+    sizes.clear();
+  } else {
+    sizes.resize(1);
+    read(name, *field, sizes.front());
+  }
+}
+
+void ConfigReader::height_of(const char* name, int64_t& height) {
+  const auto* field = find(name);
+  if (!field) return;
+  if (!field->is_array()) return read(name, *field, height);
+  std::vector<int64_t> sizes;
+  read(name, *field, sizes);
+  if (sizes.empty()) refuse(name, "a whole number or two");
+  height = sizes.front();
+}
+
+void ConfigReader::expect(const char* name, const std::vector<nlohmann::json>& allowed) {
+  const auto* field = find(name);
+  if (!field || std::find(allowed.begin(), allowed.end(), *field) != allowed.end()) return;
+  std::string values;
+  for (const auto& value : allowed) values += (values.empty() ? "" : " or ") + value.dump();
+  refuse(name, values + ", the only value implemented");
+}
+
+void ConfigReader::warn_of_the_rest() const {
+  for (const auto& item : config_.items()) {
+    if (item.key().rfind('_', 0) == 0 || known_.count(item.key())) continue;
+    TORCH_WARN("[", place_, "] config.json: ", item.key(), ": unknown, ignored");
+  }
+}
+
+void ConfigWriter::height_and_width(const char* name, const std::vector<int64_t>& sizes) {
+  if (sizes.empty()) {
+    config_[name] = nullptr;
+  } else {
+    each_block(name, sizes, sizes.size());
+  }
+}
+
+}  // namespace xattn
