@@ -18,7 +18,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "load_checkpoint";
+constexpr auto kLoadCheckpoint = "load_checkpoint";
 
 // Reading is bound by checksums as much as by the disk, so a few threads help and many do not.
 constexpr unsigned kMostThreads = 4;
@@ -59,7 +59,7 @@ std::vector<at::Tensor> read_storages(const io::WeightsFile& file, const std::st
       total += size;
     }
   } catch (const std::exception&) {
-    throw FileError(cat("[", kPlace, "] ", path, ": not enough memory for its tensors"));
+    throw FileError(cat("[", kLoadCheckpoint, "] ", path, ": not enough memory for its tensors"));
   }
   const unsigned threads =
       total < kWorthThreads ? 1 : std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads);
@@ -72,7 +72,7 @@ at::Tensor make_tensor(const io::TensorRecord& record, const at::Tensor& bytes,
                        const std::string& path) {
   const auto type = to_scalar_type(record.dtype);
   if (!type) {
-    throw FileError(cat("[", kPlace, "] ", path, ": tensor ", quote(record.name), ": ",
+    throw FileError(cat("[", kLoadCheckpoint, "] ", path, ": tensor ", quote(record.name), ": ",
                         name(record.dtype), " needs a newer LibTorch"));
   }
   at::Tensor tensor = at::empty({0}, *type);
@@ -85,7 +85,7 @@ at::Tensor make_tensor(const io::TensorRecord& record, const at::Tensor& bytes,
 }  // namespace
 
 Checkpoint load_checkpoint(const std::string& path) {
-  const auto file = io::WeightsFile::open(kPlace, path);
+  const auto file = io::WeightsFile::open(kLoadCheckpoint, path);
   const io::Contents& contents = file->contents();
   const auto storages = read_storages(*file, path);
   file->verify_rest();

@@ -14,15 +14,15 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "save_safetensors";
+constexpr auto kSaveSafetensors = "save_safetensors";
 
 std::vector<io::SafetensorsEntry> describe(const std::string& path, const StateDict& tensors) {
   std::vector<io::SafetensorsEntry> entries;
   for (const auto& item : tensors) {
     const at::Tensor& tensor = item.value();
     const auto refuse = [&](std::string_view expected, std::string_view got) {
-      throw ValueError(cat("[", kPlace, "] ", path, ": tensor ", quote(item.key()), ": expected ",
-                           expected, ", got ", got));
+      throw ValueError(cat("[", kSaveSafetensors, "] ", path, ": tensor ", quote(item.key()),
+                           ": expected ", expected, ", got ", got));
     };
     if (!tensor.defined()) refuse("a tensor", "an undefined one");
     if (tensor.layout() != at::kStrided || tensor.is_quantized() || tensor.is_nested() ||
@@ -65,8 +65,8 @@ void write_elements(io::AtomicFile& file, const at::Tensor& tensor) {
 void save_safetensors(const std::string& path, const StateDict& tensors,
                       const std::map<std::string, std::string>& metadata) {
   const auto entries = describe(path, tensors);
-  const auto layout = io::make_safetensors_header({kPlace, path}, entries, metadata);
-  io::AtomicFile file(kPlace, path);
+  const auto layout = io::make_safetensors_header({kSaveSafetensors, path}, entries, metadata);
+  io::AtomicFile file(kSaveSafetensors, path);
   file.write(layout.header.data(), layout.header.size());
   for (const std::size_t i : layout.order) write_elements(file, tensors[i].value().detach());
   file.commit();

@@ -14,7 +14,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "Attention";
+constexpr auto kAttention = "Attention";
 
 }  // namespace
 
@@ -25,14 +25,14 @@ AttentionImpl::AttentionImpl(const AttentionOptions& options_) : options(options
 void AttentionImpl::reset() {
   const auto query_dim = options.query_dim(),
              text_dim = options.cross_attention_dim().value_or(query_dim);
-  check_at_least(kPlace, "query_dim", query_dim, 1);
-  check_at_least(kPlace, "cross_attention_dim", text_dim, 1);
-  check_at_least(kPlace, "heads", options.heads(), 1);
-  check_at_least(kPlace, "dim_head", options.dim_head(), 1);
+  check_at_least(kAttention, "query_dim", query_dim, 1);
+  check_at_least(kAttention, "cross_attention_dim", text_dim, 1);
+  check_at_least(kAttention, "heads", options.heads(), 1);
+  check_at_least(kAttention, "dim_head", options.dim_head(), 1);
   if (options.norm_num_groups()) {
     const auto groups = *options.norm_num_groups();
     if (groups < 1 || query_dim % groups != 0) {
-      throw_value_error(kPlace, "norm_num_groups",
+      throw_value_error(kAttention, "norm_num_groups",
                         "a divisor of query_dim = " + std::to_string(query_dim),
                         std::to_string(groups));
     }
@@ -62,17 +62,17 @@ void AttentionImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
                                      const std::optional<torch::Tensor>& encoder_hidden_states,
                                      const std::optional<torch::Tensor>& attention_mask) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kAttention);
   check_states(hidden_states);
   const auto tokens = tokens_of(hidden_states);
   const bool is_self = !encoder_hidden_states || !encoder_hidden_states->defined();
   const auto& states = is_self ? tokens : *encoder_hidden_states;
   if (is_self && to_k->options.in_features() != options.query_dim()) {
-    throw_value_error(kPlace, "encoder_hidden_states",
+    throw_value_error(kAttention, "encoder_hidden_states",
                       "[B, T, " + std::to_string(to_k->options.in_features()) + "]", "none");
   }
   if (!is_self) {
-    check_input(kPlace, "encoder_hidden_states", states,
+    check_input(kAttention, "encoder_hidden_states", states,
                 {tokens.size(0), "T", to_k->options.in_features()}, to_k->weight);
   }
   return finish(
@@ -83,8 +83,8 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
 PreparedText AttentionImpl::prepare(const torch::Tensor& encoder_hidden_states,
                                     const std::optional<torch::Tensor>& attention_mask,
                                     std::optional<AttentionPath> path) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "encoder_hidden_states", encoder_hidden_states,
+  const Call call(*this, kAttention);
+  check_input(kAttention, "encoder_hidden_states", encoder_hidden_states,
               {"B", "T", to_k->options.in_features()}, to_k->weight);
   return prepare_for(encoder_hidden_states, attention_mask, path.value_or(options.path()),
                      std::nullopt);
@@ -95,7 +95,7 @@ PreparedText AttentionImpl::prepare_for(const torch::Tensor& states,
                                         AttentionPath path, std::optional<int64_t> image_tokens) {
   std::optional<torch::Tensor> mask;
   if (attention_mask && attention_mask->defined()) {
-    check_input(kPlace, "attention_mask", *attention_mask, {states.size(0), 1, states.size(1)},
+    check_input(kAttention, "attention_mask", *attention_mask, {states.size(0), 1, states.size(1)},
                 to_q->weight);
     mask = attention_mask->unsqueeze(1);
   }
@@ -104,14 +104,14 @@ PreparedText AttentionImpl::prepare_for(const torch::Tensor& states,
 
 torch::Tensor AttentionImpl::forward_prepared(const torch::Tensor& hidden_states,
                                               const PreparedText& text) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kAttention);
   check_image(hidden_states, text);
   return finish(cross_attention(tokens_of(hidden_states), text), hidden_states);
 }
 
 torch::Tensor AttentionImpl::attention_weights(const torch::Tensor& hidden_states,
                                                const PreparedText& text) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kAttention);
   check_image(hidden_states, text);
   const auto query =
       to_q(tokens_of(hidden_states)).unflatten(-1, {options.heads(), -1}).transpose(1, 2);
@@ -128,20 +128,20 @@ CrossAttentionWeights AttentionImpl::weights() const {
 void AttentionImpl::check_image(const torch::Tensor& hidden_states,
                                 const PreparedText& text) const {
   check_states(hidden_states);
-  check_prepared(kPlace, text, weights());
+  check_prepared(kAttention, text, weights());
   const auto batch = text.batch_size();
   if (batch == 1 || batch == hidden_states.size(0)) return;
-  throw_value_error(kPlace, "text (prepared)",
+  throw_value_error(kAttention, "text (prepared)",
                     "one text, or " + std::to_string(hidden_states.size(0)) + " as hidden_states",
                     std::to_string(batch));
 }
 
 void AttentionImpl::check_states(const torch::Tensor& hidden_states) const {
   if (hidden_states.defined() && hidden_states.dim() == 4) {
-    check_input(kPlace, "hidden_states", hidden_states, {"B", options.query_dim(), "H", "W"},
+    check_input(kAttention, "hidden_states", hidden_states, {"B", options.query_dim(), "H", "W"},
                 to_q->weight);
   } else {
-    check_input(kPlace, "hidden_states", hidden_states, {"B", "N", options.query_dim()},
+    check_input(kAttention, "hidden_states", hidden_states, {"B", "N", options.query_dim()},
                 to_q->weight);
   }
 }

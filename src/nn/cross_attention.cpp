@@ -12,14 +12,15 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "CrossAttention";
+constexpr auto kCrossAttention = "CrossAttention";
 
 void check_options(const CrossAttentionOptions& options) {
   const auto embed_dim = options.embed_dim(), num_heads = options.num_heads();
-  check_at_least(kPlace, "embed_dim", embed_dim, 1);
-  check_at_least(kPlace, "num_heads", num_heads, 1);
+  check_at_least(kCrossAttention, "embed_dim", embed_dim, 1);
+  check_at_least(kCrossAttention, "num_heads", num_heads, 1);
   if (embed_dim % num_heads != 0) {
-    throw_value_error(kPlace, "embed_dim", "a multiple of num_heads = " + std::to_string(num_heads),
+    throw_value_error(kCrossAttention, "embed_dim",
+                      "a multiple of num_heads = " + std::to_string(num_heads),
                       std::to_string(embed_dim));
   }
 }
@@ -48,7 +49,7 @@ void CrossAttentionImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& image_features,
                                           const torch::Tensor& text_features) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kCrossAttention);
   const auto tokens =
       image_features.defined() && image_features.dim() == 3 ? image_features.size(1) : 0;
   const auto text = prepare_for(text_features, std::nullopt, tokens);
@@ -58,32 +59,32 @@ torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& image_features,
 
 PreparedText CrossAttentionImpl::prepare(const torch::Tensor& text_features,
                                          const std::optional<torch::Tensor>& text_mask) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kCrossAttention);
   return prepare_for(text_features, text_mask, std::nullopt);
 }
 
 PreparedText CrossAttentionImpl::prepare_for(const torch::Tensor& text_features,
                                              const std::optional<torch::Tensor>& text_mask,
                                              std::optional<int64_t> image_tokens) {
-  check_input(kPlace, "text_features", text_features, {"B", "T", options.embed_dim()},
+  check_input(kCrossAttention, "text_features", text_features, {"B", "T", options.embed_dim()},
               key_proj->weight);
   std::optional<torch::Tensor> mask;
-  if (text_mask) mask = check_text_mask(kPlace, *text_mask, text_features);
+  if (text_mask) mask = check_text_mask(kCrossAttention, *text_mask, text_features);
   return prepare_text(weights(), text_features, mask, options.path(), image_tokens);
 }
 
 torch::Tensor CrossAttentionImpl::forward_prepared(const torch::Tensor& image_features,
                                                    const PreparedText& text) {
-  const Call call(*this, kPlace);
-  check_prepared(kPlace, text, weights());
+  const Call call(*this, kCrossAttention);
+  check_prepared(kCrossAttention, text, weights());
   check_image(image_features, text);
   return cross_attention(image_features, text);
 }
 
 torch::Tensor CrossAttentionImpl::attention_weights(const torch::Tensor& image_features,
                                                     const PreparedText& text) {
-  const Call call(*this, kPlace);
-  check_prepared(kPlace, text, weights());
+  const Call call(*this, kCrossAttention);
+  check_prepared(kCrossAttention, text, weights());
   check_image(image_features, text);
   const auto query =
       query_proj(image_features).unflatten(-1, {options.num_heads(), -1}).transpose(1, 2);
@@ -99,7 +100,7 @@ CrossAttentionWeights CrossAttentionImpl::weights() const {
 void CrossAttentionImpl::check_image(const torch::Tensor& image_features,
                                      const PreparedText& text) const {
   const auto batch = text.batch_size();
-  check_input(kPlace, "image_features", image_features,
+  check_input(kCrossAttention, "image_features", image_features,
               {batch == 1 ? ExpectedDim("B") : ExpectedDim(batch), "N", options.embed_dim()},
               query_proj->weight);
 }

@@ -9,7 +9,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "Downsample2D";
+constexpr auto kDownsample2D = "Downsample2D";
 
 }  // namespace
 
@@ -20,10 +20,10 @@ Downsample2DImpl::Downsample2DImpl(const Downsample2DOptions& options_) : option
 void Downsample2DImpl::reset() {
   const auto channels = options.channels(),
              out_channels = options.out_channels().value_or(channels);
-  check_at_least(kPlace, "channels", channels, 1);
+  check_at_least(kDownsample2D, "channels", channels, 1);
   if (!options.use_conv()) {
     if (out_channels == channels) return;
-    throw_value_error(kPlace, "out_channels",
+    throw_value_error(kDownsample2D, "out_channels",
                       std::to_string(channels) + ", as channels, without use_conv",
                       std::to_string(out_channels));
   }
@@ -39,8 +39,8 @@ void Downsample2DImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor Downsample2DImpl::forward(const torch::Tensor& hidden_states) {
-  const Call call(*this, kPlace);
-  check_shape(kPlace, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
+  const Call call(*this, kDownsample2D);
+  check_shape(kDownsample2D, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
   if (!conv) return at::avg_pool2d(hidden_states, {2, 2}, {2, 2});
   if (options.padding() > 0) return conv(hidden_states);
   return conv(at::constant_pad_nd(hidden_states, {0, 1, 0, 1}));

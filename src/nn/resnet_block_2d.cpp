@@ -6,11 +6,12 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "ResnetBlock2D";
+constexpr auto kResnetBlock2D = "ResnetBlock2D";
 
 torch::nn::GroupNorm group_norm(const char* name, int64_t groups, int64_t channels, double eps) {
   if (groups < 1 || channels % groups != 0) {
-    throw_value_error(kPlace, name, "a divisor of the channels, " + std::to_string(channels),
+    throw_value_error(kResnetBlock2D, name,
+                      "a divisor of the channels, " + std::to_string(channels),
                       std::to_string(groups));
   }
   return torch::nn::GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(eps));
@@ -25,13 +26,13 @@ ResnetBlock2DImpl::ResnetBlock2DImpl(const ResnetBlock2DOptions& options_) : opt
 void ResnetBlock2DImpl::reset() {
   const auto in = options.in_channels(), middle = options.out_channels().value_or(in);
   const auto out = options.conv_2d_out_channels().value_or(middle);
-  check_at_least(kPlace, "in_channels", in, 1);
-  check_at_least(kPlace, "out_channels", middle, 1);
+  check_at_least(kResnetBlock2D, "in_channels", in, 1);
+  check_at_least(kResnetBlock2D, "out_channels", middle, 1);
   const auto& norm = options.time_embedding_norm();
   if (norm != "default" && norm != "scale_shift") {
-    throw_value_error(kPlace, "time_embedding_norm", "default or scale_shift", norm);
+    throw_value_error(kResnetBlock2D, "time_embedding_norm", "default or scale_shift", norm);
   }
-  nonlinearity_ = get_activation(options.non_linearity(), kPlace, "non_linearity");
+  nonlinearity_ = get_activation(options.non_linearity(), kResnetBlock2D, "non_linearity");
 
   norm1 = register_module("norm1", group_norm("groups", options.groups(), in, options.eps()));
   conv1 = register_module("conv1", Conv2d(Conv2dOptions(in, middle, 3).padding(1)));
@@ -57,21 +58,22 @@ void ResnetBlock2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor ResnetBlock2DImpl::forward(const torch::Tensor& input_tensor,
                                          const std::optional<torch::Tensor>& temb) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "input_tensor", input_tensor, {"B", options.in_channels(), "H", "W"},
+  const Call call(*this, kResnetBlock2D);
+  check_input(kResnetBlock2D, "input_tensor", input_tensor, {"B", options.in_channels(), "H", "W"},
               conv1->weight);
   const bool scale_shift = options.time_embedding_norm() == "scale_shift";
   torch::Tensor time;
   if (time_emb_proj) {
-    if (!temb) throw_value_error(kPlace, "temb", "a tensor, as temb_channels is given", "none");
-    check_input(kPlace, "temb", *temb, {input_tensor.size(0), *options.temb_channels()},
+    if (!temb)
+      throw_value_error(kResnetBlock2D, "temb", "a tensor, as temb_channels is given", "none");
+    check_input(kResnetBlock2D, "temb", *temb, {input_tensor.size(0), *options.temb_channels()},
                 conv1->weight);
     time = time_emb_proj(options.skip_time_act() ? *temb : nonlinearity_(*temb))
                .unsqueeze(-1)
                .unsqueeze(-1);
   } else if (scale_shift) {
-    throw_value_error(kPlace, "temb_channels", "a number with time_embedding_norm scale_shift",
-                      "none");
+    throw_value_error(kResnetBlock2D, "temb_channels",
+                      "a number with time_embedding_norm scale_shift", "none");
   }
 
   auto hidden_states = conv1(nonlinearity_(norm1(input_tensor)));

@@ -8,7 +8,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "Upsample2D";
+constexpr auto kUpsample2D = "Upsample2D";
 
 }  // namespace
 
@@ -18,7 +18,7 @@ Upsample2DImpl::Upsample2DImpl(const Upsample2DOptions& options_) : options(opti
 
 void Upsample2DImpl::reset() {
   const auto channels = options.channels();
-  check_at_least(kPlace, "channels", channels, 1);
+  check_at_least(kUpsample2D, "channels", channels, 1);
   if (!options.use_conv()) return;
   conv = register_module(
       options.name() == "conv" ? "conv" : "Conv2d_0",
@@ -32,8 +32,8 @@ void Upsample2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor Upsample2DImpl::forward(const torch::Tensor& hidden_states,
                                       const std::optional<std::array<int64_t, 2>>& output_size) {
-  const Call call(*this, kPlace);
-  check_shape(kPlace, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
+  const Call call(*this, kUpsample2D);
+  check_shape(kUpsample2D, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
   const auto size =
       output_size.value_or(std::array{2 * hidden_states.size(2), 2 * hidden_states.size(3)});
   const auto enlarged = at::upsample_nearest2d(hidden_states, size);

@@ -19,8 +19,8 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "cross_attention";
-constexpr auto kPreparedText = "text (prepared)";
+constexpr auto kCrossAttentionOp = "cross_attention";
+constexpr auto kTextArgument = "text (prepared)";
 
 /// Undefined tensors are how weights say that there is no bias.
 std::optional<at::Tensor> optional(const at::Tensor& tensor) {
@@ -77,21 +77,22 @@ int64_t tokens_at_once(const PreparedText& text, int64_t batch) {
 }
 
 [[noreturn]] void throw_changed(std::string_view place) {
-  throw_value_error(place, kPreparedText, "the weights that it was prepared with",
+  throw_value_error(place, kTextArgument, "the weights that it was prepared with",
                     "others: prepare it again after they change");
 }
 
 /// Reading past the end of memory is what another shape or an old text would lead to.
 void check_text(const at::Tensor& image_features, const PreparedText& text) {
   if (!text.key.defined())
-    throw_value_error(kPlace, kPreparedText, "one that prepare_text made", "none");
+    throw_value_error(kCrossAttentionOp, kTextArgument, "one that prepare_text made", "none");
   const auto width = text.weights.query_weight.size(1);
   if (text.batch_size() == 1) {
-    check_shape(kPlace, "image_features", image_features, {"B", "N", width});
+    check_shape(kCrossAttentionOp, "image_features", image_features, {"B", "N", width});
   } else {
-    check_shape(kPlace, "image_features", image_features, {text.batch_size(), "N", width});
+    check_shape(kCrossAttentionOp, "image_features", image_features,
+                {text.batch_size(), "N", width});
   }
-  if (!text.versions.are_current()) throw_changed(kPlace);
+  if (!text.versions.are_current()) throw_changed(kCrossAttentionOp);
 }
 
 }  // namespace
@@ -144,11 +145,11 @@ std::vector<at::Tensor> parameters_of(const CrossAttentionWeights& w) {
 void check_prepared(std::string_view place, const PreparedText& text,
                     const CrossAttentionWeights& weights) {
   if (!text.key.defined()) {
-    check_shape(place, kPreparedText, text.key,
+    check_shape(place, kTextArgument, text.key,
                 {"B", weights.num_heads, "T", weights.query_weight.size(0) / weights.num_heads});
   }
   if (!text.versions.are_of(parameters_of(weights)))
-    throw_value_error(place, kPreparedText, "one that this layer prepared", "another's");
+    throw_value_error(place, kTextArgument, "one that this layer prepared", "another's");
   if (!text.versions.are_current()) throw_changed(place);
 }
 

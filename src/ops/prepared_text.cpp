@@ -12,7 +12,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "PreparedText";
+constexpr auto kPreparedText = "PreparedText";
 
 /// Calls `join` with the same member of every text.
 template <typename Member, typename Join>
@@ -24,7 +24,7 @@ auto of_all(const std::vector<PreparedText>& texts, const Member& member, const 
 
 void check_alike(const PreparedText& first, const PreparedText& other) {
   const auto refuse = [](const char* name, const std::string& expected, const std::string& got) {
-    throw_value_error(kPlace, name, expected + " as the first", got);
+    throw_value_error(kPreparedText, name, expected + " as the first", got);
   };
   if (!first.versions.is_same(other.versions))
     refuse("cat", "texts of one layer with the same weights,", "another's");
@@ -47,8 +47,8 @@ int64_t PreparedText::batch_size() const {
 PreparedText PreparedText::select(const std::vector<int64_t>& texts) const {
   for (const auto text : texts) {
     if (text >= 0 && text < batch_size()) continue;
-    throw_value_error(kPlace, "texts", "places from 0 to " + std::to_string(batch_size() - 1),
-                      std::to_string(text));
+    throw_value_error(kPreparedText, "texts",
+                      "places from 0 to " + std::to_string(batch_size() - 1), std::to_string(text));
   }
   if (!key.defined()) return *this;
   const auto index = at::tensor(texts, at::TensorOptions(at::kLong).device(key.device()));
@@ -62,14 +62,14 @@ PreparedText PreparedText::select(const std::vector<int64_t>& texts) const {
 }
 
 PreparedText PreparedText::repeat_interleave(int64_t repeats) const {
-  check_at_least(kPlace, "repeats", repeats, 1);
+  check_at_least(kPreparedText, "repeats", repeats, 1);
   std::vector<int64_t> texts;
   for (int64_t i = 0; i < batch_size() * repeats; ++i) texts.push_back(i / repeats);
   return select(texts);
 }
 
 PreparedText PreparedText::cat(const std::vector<PreparedText>& texts) {
-  if (texts.empty()) throw_value_error(kPlace, "cat", "one text or more", "none");
+  if (texts.empty()) throw_value_error(kPreparedText, "cat", "one text or more", "none");
   for (const auto& text : texts) check_alike(texts.front(), text);
   const auto join = [](const std::vector<at::Tensor>& tensors) { return at::cat(tensors); };
   auto joined = texts.front();

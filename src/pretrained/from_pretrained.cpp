@@ -19,7 +19,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "from_pretrained";
+constexpr auto kFromPretrained = "from_pretrained";
 
 std::string folder_of(const std::string& folder, const std::string& subfolder) {
   return subfolder.empty() ? folder : folder + "/" + subfolder;
@@ -66,7 +66,7 @@ std::optional<io::StridedView> part_of(const io::TensorRecord& record, const Key
 }  // namespace
 
 std::vector<std::string> pretrained_classes(const std::string& folder) {
-  return pretrained::read_folder_config(kPlace, folder).classes;
+  return pretrained::read_folder_config(kFromPretrained, folder).classes;
 }
 
 namespace detail {
@@ -81,14 +81,14 @@ PretrainedFolder::PretrainedFolder(const std::string& folder, const std::string&
                                    const PretrainedOptions& options)
     : folder_(folder_of(folder, options.subfolder)), class_name_(class_name), options_(options) {
   if (!at::isFloatingType(options.dtype)) {
-    throw ValueError(fmt::format("[{}] dtype: expected a floating-point one, got {}", kPlace,
-                                 toString(options.dtype)));
+    throw ValueError(fmt::format("[{}] dtype: expected a floating-point one, got {}",
+                                 kFromPretrained, toString(options.dtype)));
   }
-  auto config = pretrained::read_folder_config(kPlace, folder_);
+  auto config = pretrained::read_folder_config(kFromPretrained, folder_);
   const auto& names = config.classes;
   if (!names.empty() && std::count(names.begin(), names.end(), class_name) == 0) {
-    throw ValueError(fmt::format("[{}] {}: expected the class {}, got {}", kPlace, config.path,
-                                 class_name, fmt::join(names, ", ")));
+    throw ValueError(fmt::format("[{}] {}: expected the class {}, got {}", kFromPretrained,
+                                 config.path, class_name, fmt::join(names, ", ")));
   }
   config_ = std::move(config.text);
   is_diffusers_ = config.library == pretrained::Library::kDiffusers;
@@ -98,7 +98,7 @@ PretrainedFolder::Plan PretrainedFolder::make_plan(const torch::nn::Module& modu
                                                    const MapKey& map_key) const {
   const auto library =
       is_diffusers_ ? pretrained::Library::kDiffusers : pretrained::Library::kTransformers;
-  Plan plan{pretrained::open_weights(kPlace, folder_, library, options_.variant), {}};
+  Plan plan{pretrained::open_weights(kFromPretrained, folder_, library, options_.variant), {}};
   const auto own = state_dict(module);
   LoadReport report;
   std::map<std::string, std::string> name_of;
@@ -135,8 +135,8 @@ PretrainedFolder::Plan PretrainedFolder::make_plan(const torch::nn::Module& modu
     if (name_of.count(item.key()) == 0) report.missing.push_back(item.key());
   }
   if (!report.missing.empty() || !report.unexpected.empty() || !report.mismatched.empty()) {
-    throw StateDictError(
-        fmt::format("[{}] {}: {}: {}", kPlace, folder_, class_name_, io::problems_text(report)));
+    throw StateDictError(fmt::format("[{}] {}: {}: {}", kFromPretrained, folder_, class_name_,
+                                     io::problems_text(report)));
   }
   return plan;
 }

@@ -18,7 +18,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "save_pretrained";
+constexpr auto kSavePretrained = "save_pretrained";
 namespace fs = std::filesystem;
 
 /// The tensors of each file; a tensor larger than a file has one of its own, as in Python.
@@ -45,7 +45,7 @@ std::vector<StateDict> split(const StateDict& tensors, int64_t max_shard_size) {
 }
 
 void write_text(const fs::path& path, const std::string& text) {
-  io::AtomicFile file(kPlace, path.string());
+  io::AtomicFile file(kSavePretrained, path.string());
   file.write(text.data(), text.size());
   file.commit();
 }
@@ -85,7 +85,7 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
                      const std::string& config, const std::string& folder,
                      const SavePretrainedOptions& options) {
   if (options.max_shard_size < 1) {
-    throw ValueError(fmt::format("[{}] max_shard_size: expected 1 or more, got {}", kPlace,
+    throw ValueError(fmt::format("[{}] max_shard_size: expected 1 or more, got {}", kSavePretrained,
                                  options.max_shard_size));
   }
   auto fields = nlohmann::ordered_json::parse(config);
@@ -122,7 +122,7 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
     write_text(root / "config.json", fields.dump(2) + "\n");
     remove_stale(root, library, options.variant, written);
   } catch (const fs::filesystem_error& error) {
-    throw FileError(fmt::format("[{}] {}: {}", kPlace, folder, error.code().message()));
+    throw FileError(fmt::format("[{}] {}: {}", kSavePretrained, folder, error.code().message()));
   }
 }
 

@@ -13,17 +13,18 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = AutoencoderKLImpl::kClassName;
+constexpr auto kAutoencoderKL = AutoencoderKLImpl::kClassName;
 
 void check_blocks(const char* name, const std::vector<std::string>& types, const char* type,
                   size_t levels) {
   if (types.size() != levels) {
-    throw_value_error(kPlace, name, std::to_string(levels) + ", as block_out_channels",
+    throw_value_error(kAutoencoderKL, name, std::to_string(levels) + ", as block_out_channels",
                       std::to_string(types.size()));
   }
   for (const auto& each : types) {
     if (each != type)
-      throw_value_error(kPlace, name, std::string(type) + ", the only one implemented", each);
+      throw_value_error(kAutoencoderKL, name, std::string(type) + ", the only one implemented",
+                        each);
   }
 }
 
@@ -34,14 +35,15 @@ int64_t scale_of(const AutoencoderKLConfig& config) {
 
 /// The tiles of an input whose tiles have `size`, for an output whose tiles have `output_size`.
 Tiles tiles_of(int64_t size, int64_t output_size, double overlap) {
-  check_at_least(kPlace, "tile_sample_min_size and tile_latent_min_size",
+  check_at_least(kAutoencoderKL, "tile_sample_min_size and tile_latent_min_size",
                  std::min(size, output_size), 1);
   if (!(overlap >= 0 && overlap < 1)) {
-    throw_value_error(kPlace, "tile_overlap_factor", "0 or more, below 1", std::to_string(overlap));
+    throw_value_error(kAutoencoderKL, "tile_overlap_factor", "0 or more, below 1",
+                      std::to_string(overlap));
   }
   const auto step = static_cast<int64_t>(static_cast<double>(size) * (1 - overlap));
   const auto blend_extent = static_cast<int64_t>(static_cast<double>(output_size) * overlap);
-  check_at_least(kPlace, "the tile without its overlap", step, 1);
+  check_at_least(kAutoencoderKL, "the tile without its overlap", step, 1);
   return {size, step, blend_extent, output_size - blend_extent};
 }
 
@@ -64,7 +66,8 @@ void AutoencoderKLImpl::reset() {
   constexpr size_t kMostLevels = 32;
   const auto levels = config.block_out_channels.size();
   if (levels < 1 || levels > kMostLevels) {
-    throw_value_error(kPlace, "block_out_channels", "1 to 32 numbers", std::to_string(levels));
+    throw_value_error(kAutoencoderKL, "block_out_channels", "1 to 32 numbers",
+                      std::to_string(levels));
   }
   check_blocks("down_block_types", config.down_block_types, "DownEncoderBlock2D", levels);
   check_blocks("up_block_types", config.up_block_types, "UpDecoderBlock2D", levels);
@@ -99,24 +102,27 @@ void AutoencoderKLImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor AutoencoderKLImpl::forward(const torch::Tensor& sample, bool sample_posterior,
                                          const std::optional<at::Generator>& generator) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kAutoencoderKL);
   const auto posterior = encode(sample);
   return decode(sample_posterior ? posterior.sample(generator) : posterior.mode());
 }
 
 DiagonalGaussianDistribution AutoencoderKLImpl::encode(const torch::Tensor& x) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "x", x, {"B", config.in_channels, "H", "W"}, encoder->conv_in->weight);
+  const Call call(*this, kAutoencoderKL);
+  check_input(kAutoencoderKL, "x", x, {"B", config.in_channels, "H", "W"},
+              encoder->conv_in->weight);
   if (!use_slicing || x.size(0) <= 1) return DiagonalGaussianDistribution(encode_slice(x));
   return DiagonalGaussianDistribution(
       for_each_image(x, [this](const torch::Tensor& image) { return encode_slice(image); }));
 }
 
 torch::Tensor AutoencoderKLImpl::decode(const torch::Tensor& z) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "z", z, {"B", config.latent_channels, "h", "w"}, encoder->conv_in->weight);
+  const Call call(*this, kAutoencoderKL);
+  check_input(kAutoencoderKL, "z", z, {"B", config.latent_channels, "h", "w"},
+              encoder->conv_in->weight);
   if (z.size(2) < 1 || z.size(3) < 1) {
-    throw_value_error(kPlace, "z", "a height and width of 1 or more", shape_text(z.sizes()));
+    throw_value_error(kAutoencoderKL, "z", "a height and width of 1 or more",
+                      shape_text(z.sizes()));
   }
   if (!use_slicing || z.size(0) <= 1) return decode_slice(z);
   return for_each_image(z, [this](const torch::Tensor& latent) { return decode_slice(latent); });
@@ -139,7 +145,7 @@ torch::Tensor AutoencoderKLImpl::decode_slice(const torch::Tensor& z) {
 torch::Tensor AutoencoderKLImpl::encode_tile(const torch::Tensor& x) {
   const auto scale = scale_of(config);
   if (x.size(2) < scale || x.size(3) < scale) {
-    throw_value_error(kPlace, "x (or a tile of it)",
+    throw_value_error(kAutoencoderKL, "x (or a tile of it)",
                       "a height and width of " + std::to_string(scale) + " or more",
                       shape_text(x.sizes()));
   }

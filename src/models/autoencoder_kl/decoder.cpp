@@ -6,8 +6,8 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "Decoder";
-constexpr double kEps = 1e-6;
+constexpr auto kDecoder = "Decoder";
+constexpr double kDecoderEps = 1e-6;
 
 }  // namespace
 
@@ -18,17 +18,17 @@ DecoderImpl::DecoderImpl(const DecoderOptions& options_) : options(options_) {
 void DecoderImpl::reset() {
   const auto& channels = options.block_out_channels();
   if (channels.empty())
-    throw_value_error(kPlace, "block_out_channels", "one number or more", "none");
-  check_at_least(kPlace, "in_channels", options.in_channels(), 1);
-  check_at_least(kPlace, "out_channels", options.out_channels(), 1);
-  for (const auto count : channels) check_at_least(kPlace, "block_out_channels", count, 1);
+    throw_value_error(kDecoder, "block_out_channels", "one number or more", "none");
+  check_at_least(kDecoder, "in_channels", options.in_channels(), 1);
+  check_at_least(kDecoder, "out_channels", options.out_channels(), 1);
+  for (const auto count : channels) check_at_least(kDecoder, "block_out_channels", count, 1);
 
   conv_in = register_module(
       "conv_in", Conv2d(Conv2dOptions(options.in_channels(), channels.back(), 3).padding(1)));
   up_blocks = register_module("up_blocks", torch::nn::ModuleList());
   mid_block = register_module(
       "mid_block", UNetMidBlock2D(UNetMidBlock2DOptions(channels.back())
-                                      .resnet_eps(kEps)
+                                      .resnet_eps(kDecoderEps)
                                       .resnet_act_fn(options.act_fn())
                                       .resnet_groups(options.norm_num_groups())
                                       .attention_head_dim(channels.back())
@@ -37,15 +37,15 @@ void DecoderImpl::reset() {
     up_blocks->push_back(UpDecoderBlock2D(
         UpDecoderBlock2DOptions(channels[i + 1 < channels.size() ? i + 1 : i], channels[i])
             .num_layers(options.layers_per_block() + 1)
-            .resnet_eps(kEps)
+            .resnet_eps(kDecoderEps)
             .resnet_act_fn(options.act_fn())
             .resnet_groups(options.norm_num_groups())
             .add_upsample(i > 0)));
   }
   conv_norm_out = register_module(
       "conv_norm_out",
-      torch::nn::GroupNorm(
-          torch::nn::GroupNormOptions(options.norm_num_groups(), channels.front()).eps(kEps)));
+      torch::nn::GroupNorm(torch::nn::GroupNormOptions(options.norm_num_groups(), channels.front())
+                               .eps(kDecoderEps)));
   conv_act = register_module("conv_act", torch::nn::SiLU());
   conv_out = register_module(
       "conv_out", Conv2d(Conv2dOptions(channels.front(), options.out_channels(), 3).padding(1)));
@@ -58,8 +58,8 @@ void DecoderImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor DecoderImpl::forward(const torch::Tensor& sample) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
+  const Call call(*this, kDecoder);
+  check_input(kDecoder, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
   auto state = mid_block(conv_in(sample));
   for (size_t i = 0; i < up_blocks->size(); ++i)
     state = up_blocks->at<UpDecoderBlock2DImpl>(i).forward(state);

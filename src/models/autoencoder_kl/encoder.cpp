@@ -6,8 +6,8 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "Encoder";
-constexpr double kEps = 1e-6;
+constexpr auto kEncoder = "Encoder";
+constexpr double kEncoderEps = 1e-6;
 
 }  // namespace
 
@@ -18,10 +18,10 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options_) : options(options_) {
 void EncoderImpl::reset() {
   const auto& channels = options.block_out_channels();
   if (channels.empty())
-    throw_value_error(kPlace, "block_out_channels", "one number or more", "none");
-  check_at_least(kPlace, "in_channels", options.in_channels(), 1);
-  check_at_least(kPlace, "out_channels", options.out_channels(), 1);
-  for (const auto count : channels) check_at_least(kPlace, "block_out_channels", count, 1);
+    throw_value_error(kEncoder, "block_out_channels", "one number or more", "none");
+  check_at_least(kEncoder, "in_channels", options.in_channels(), 1);
+  check_at_least(kEncoder, "out_channels", options.out_channels(), 1);
+  for (const auto count : channels) check_at_least(kEncoder, "block_out_channels", count, 1);
 
   conv_in = register_module(
       "conv_in", Conv2d(Conv2dOptions(options.in_channels(), channels.front(), 3).padding(1)));
@@ -30,7 +30,7 @@ void EncoderImpl::reset() {
     down_blocks->push_back(
         DownEncoderBlock2D(DownEncoderBlock2DOptions(channels[i == 0 ? 0 : i - 1], channels[i])
                                .num_layers(options.layers_per_block())
-                               .resnet_eps(kEps)
+                               .resnet_eps(kEncoderEps)
                                .resnet_act_fn(options.act_fn())
                                .resnet_groups(options.norm_num_groups())
                                .add_downsample(i + 1 < channels.size())
@@ -38,15 +38,15 @@ void EncoderImpl::reset() {
   }
   mid_block = register_module(
       "mid_block", UNetMidBlock2D(UNetMidBlock2DOptions(channels.back())
-                                      .resnet_eps(kEps)
+                                      .resnet_eps(kEncoderEps)
                                       .resnet_act_fn(options.act_fn())
                                       .resnet_groups(options.norm_num_groups())
                                       .attention_head_dim(channels.back())
                                       .add_attention(options.mid_block_add_attention())));
   conv_norm_out = register_module(
       "conv_norm_out",
-      torch::nn::GroupNorm(
-          torch::nn::GroupNormOptions(options.norm_num_groups(), channels.back()).eps(kEps)));
+      torch::nn::GroupNorm(torch::nn::GroupNormOptions(options.norm_num_groups(), channels.back())
+                               .eps(kEncoderEps)));
   conv_act = register_module("conv_act", torch::nn::SiLU());
   const auto out_channels = options.out_channels() * (options.double_z() ? 2 : 1);
   conv_out = register_module("conv_out",
@@ -60,8 +60,8 @@ void EncoderImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor EncoderImpl::forward(const torch::Tensor& sample) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
+  const Call call(*this, kEncoder);
+  check_input(kEncoder, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
   auto state = conv_in(sample);
   for (size_t i = 0; i < down_blocks->size(); ++i) {
     state = down_blocks->at<DownEncoderBlock2DImpl>(i).forward(state);

@@ -8,7 +8,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "UNetMidBlock2D";
+constexpr auto kUNetMidBlock2D = "UNetMidBlock2D";
 
 }  // namespace
 
@@ -19,8 +19,8 @@ UNetMidBlock2DImpl::UNetMidBlock2DImpl(const UNetMidBlock2DOptions& options_) : 
 void UNetMidBlock2DImpl::reset() {
   const auto channels = options.in_channels();
   const auto head_dim = options.attention_head_dim().value_or(channels);
-  check_at_least(kPlace, "num_layers", options.num_layers(), 0);
-  check_at_least(kPlace, "attention_head_dim", head_dim, 1);
+  check_at_least(kUNetMidBlock2D, "num_layers", options.num_layers(), 0);
+  check_at_least(kUNetMidBlock2D, "attention_head_dim", head_dim, 1);
   const auto groups = options.resnet_groups().value_or(std::min<int64_t>(channels / 4, 32));
   auto attn_groups = options.attn_groups();
   if (!attn_groups && options.resnet_time_scale_shift() == "default") attn_groups = groups;
@@ -59,8 +59,9 @@ void UNetMidBlock2DImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor UNetMidBlock2DImpl::forward(const torch::Tensor& hidden_states,
                                           const std::optional<torch::Tensor>& temb) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "hidden_states", hidden_states, {"B", options.in_channels(), "H", "W"},
+  const Call call(*this, kUNetMidBlock2D);
+  check_input(kUNetMidBlock2D, "hidden_states", hidden_states,
+              {"B", options.in_channels(), "H", "W"},
               resnets->at<ResnetBlock2DImpl>(0).conv1->weight);
   auto state = resnets->at<ResnetBlock2DImpl>(0).forward(hidden_states, temb);
   for (size_t i = 1; i < resnets->size(); ++i) {

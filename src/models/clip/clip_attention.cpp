@@ -10,16 +10,16 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "CLIPAttention";
+constexpr auto kCLIPAttention = "CLIPAttention";
 
 void check_mask(const torch::Tensor& mask, const torch::Tensor& hidden_states) {
   if (!mask.defined() || mask.scalar_type() != torch::kBool) {
-    throw_value_error(kPlace, "attention_mask", "a boolean tensor",
+    throw_value_error(kCLIPAttention, "attention_mask", "a boolean tensor",
                       mask.defined() ? dtype_text(mask.scalar_type()) : "an undefined tensor");
   }
   const auto tokens = hidden_states.size(1);
-  check_shape(kPlace, "attention_mask", mask, {"B or 1", "heads or 1", tokens, tokens});
-  check_device(kPlace, "attention_mask", mask, hidden_states);
+  check_shape(kCLIPAttention, "attention_mask", mask, {"B or 1", "heads or 1", tokens, tokens});
+  check_device(kCLIPAttention, "attention_mask", mask, hidden_states);
 }
 
 }  // namespace
@@ -30,10 +30,10 @@ CLIPAttentionImpl::CLIPAttentionImpl(const CLIPAttentionOptions& options_) : opt
 
 void CLIPAttentionImpl::reset() {
   const auto hidden_size = options.hidden_size(), heads = options.num_attention_heads();
-  check_at_least(kPlace, "hidden_size", hidden_size, 1);
-  check_at_least(kPlace, "num_attention_heads", heads, 1);
+  check_at_least(kCLIPAttention, "hidden_size", hidden_size, 1);
+  check_at_least(kCLIPAttention, "num_attention_heads", heads, 1);
   if (hidden_size % heads != 0) {
-    throw_value_error(kPlace, "hidden_size",
+    throw_value_error(kCLIPAttention, "hidden_size",
                       "a multiple of num_attention_heads = " + std::to_string(heads),
                       std::to_string(hidden_size));
   }
@@ -53,8 +53,8 @@ void CLIPAttentionImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor CLIPAttentionImpl::forward(const torch::Tensor& hidden_states,
                                          const std::optional<torch::Tensor>& attention_mask) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "hidden_states", hidden_states, {"B", "T", options.hidden_size()},
+  const Call call(*this, kCLIPAttention);
+  check_input(kCLIPAttention, "hidden_states", hidden_states, {"B", "T", options.hidden_size()},
               q_proj->weight);
   if (attention_mask) check_mask(*attention_mask, hidden_states);
   const auto heads = [this](const torch::Tensor& features) {

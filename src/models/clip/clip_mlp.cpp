@@ -8,7 +8,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "CLIPMLP";
+constexpr auto kCLIPMLP = "CLIPMLP";
 
 torch::Tensor activate(const torch::Tensor& features, CLIPActivation activation) {
   if (activation == CLIPActivation::kGelu) return torch::gelu(features);
@@ -22,8 +22,8 @@ CLIPMLPImpl::CLIPMLPImpl(const CLIPMLPOptions& options_) : options(options_) {
 }
 
 void CLIPMLPImpl::reset() {
-  check_at_least(kPlace, "hidden_size", options.hidden_size(), 1);
-  check_at_least(kPlace, "intermediate_size", options.intermediate_size(), 1);
+  check_at_least(kCLIPMLP, "hidden_size", options.hidden_size(), 1);
+  check_at_least(kCLIPMLP, "intermediate_size", options.intermediate_size(), 1);
   fc1 = register_module("fc1", Linear(options.hidden_size(), options.intermediate_size()));
   fc2 = register_module("fc2", Linear(options.intermediate_size(), options.hidden_size()));
 }
@@ -35,7 +35,7 @@ void CLIPMLPImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor CLIPMLPImpl::forward(const torch::Tensor& hidden_states) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kCLIPMLP);
   return fc2(activate(fc1(hidden_states), options.hidden_act()));
 }
 

@@ -13,21 +13,22 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "CLIPTextEmbeddings";
+constexpr auto kCLIPTextEmbeddings = "CLIPTextEmbeddings";
 constexpr double kStandardDeviation = 0.02;  // as the original draws them
 
 void check_ids(std::string_view name, const torch::Tensor& ids, int64_t count,
                const torch::Tensor& weight) {
   if (ids.scalar_type() != torch::kLong && ids.scalar_type() != torch::kInt) {
-    throw_value_error(kPlace, name, "dtype int64 or int32", dtype_text(ids.scalar_type()));
+    throw_value_error(kCLIPTextEmbeddings, name, "dtype int64 or int32",
+                      dtype_text(ids.scalar_type()));
   }
-  check_device(kPlace, name, ids, weight);
+  check_device(kCLIPTextEmbeddings, name, ids, weight);
   if (ids.numel() == 0) return;
   // An index out of range would be an error without a name on the CPU, and an assertion on a GPU.
   const auto [smallest, largest] = at::aminmax(ids);
   const auto lowest = smallest.item<int64_t>(), highest = largest.item<int64_t>();
   if (lowest < 0 || highest >= count) {
-    throw_value_error(kPlace, name, "ids from 0 to " + std::to_string(count - 1),
+    throw_value_error(kCLIPTextEmbeddings, name, "ids from 0 to " + std::to_string(count - 1),
                       std::to_string(lowest < 0 ? lowest : highest));
   }
 }
@@ -40,9 +41,10 @@ CLIPTextEmbeddingsImpl::CLIPTextEmbeddingsImpl(const CLIPTextEmbeddingsOptions& 
 }
 
 void CLIPTextEmbeddingsImpl::reset() {
-  check_at_least(kPlace, "vocab_size", options.vocab_size(), 1);
-  check_at_least(kPlace, "hidden_size", options.hidden_size(), 1);
-  check_at_least(kPlace, "max_position_embeddings", options.max_position_embeddings(), 1);
+  check_at_least(kCLIPTextEmbeddings, "vocab_size", options.vocab_size(), 1);
+  check_at_least(kCLIPTextEmbeddings, "hidden_size", options.hidden_size(), 1);
+  check_at_least(kCLIPTextEmbeddings, "max_position_embeddings", options.max_position_embeddings(),
+                 1);
   token_embedding = register_module(
       "token_embedding",
       make_embedding(options.vocab_size(), options.hidden_size(), kStandardDeviation));
@@ -59,20 +61,20 @@ void CLIPTextEmbeddingsImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor CLIPTextEmbeddingsImpl::forward(const torch::Tensor& input_ids,
                                               const std::optional<torch::Tensor>& position_ids) {
-  const Call call(*this, kPlace);
-  check_shape(kPlace, "input_ids", input_ids, {"B", "T"});
+  const Call call(*this, kCLIPTextEmbeddings);
+  check_shape(kCLIPTextEmbeddings, "input_ids", input_ids, {"B", "T"});
   const auto tokens = input_ids.size(1);
   if (tokens < 1 || tokens > options.max_position_embeddings()) {
-    throw_value_error(kPlace, "input_ids",
+    throw_value_error(kCLIPTextEmbeddings, "input_ids",
                       "1 to " + std::to_string(options.max_position_embeddings()) + " tokens",
                       std::to_string(tokens));
   }
   check_ids("input_ids", input_ids, options.vocab_size(), token_embedding->weight);
   const auto embeddings = token_embedding(input_ids);
   if (!position_ids) return embeddings + position_embedding->weight.slice(0, 0, tokens);
-  check_shape(kPlace, "position_ids", *position_ids, {"B", tokens});
+  check_shape(kCLIPTextEmbeddings, "position_ids", *position_ids, {"B", tokens});
   if (position_ids->size(0) != 1 && position_ids->size(0) != input_ids.size(0)) {
-    throw_value_error(kPlace, "position_ids",
+    throw_value_error(kCLIPTextEmbeddings, "position_ids",
                       "a batch of 1 or " + std::to_string(input_ids.size(0)),
                       shape_text(position_ids->sizes()));
   }

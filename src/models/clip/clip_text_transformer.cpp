@@ -10,12 +10,12 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "CLIPTextModel";
+constexpr auto kCLIPTextTransformer = "CLIPTextModel";
 constexpr int64_t kLegacyEosTokenId = 2;
 
 CLIPEncoderOptions encoder_options(const CLIPTextConfig& config) {
   if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
-    throw_value_error(kPlace, "hidden_act", "\"quick_gelu\" or \"gelu\"",
+    throw_value_error(kCLIPTextTransformer, "hidden_act", "\"quick_gelu\" or \"gelu\"",
                       '"' + config.hidden_act + '"');
   }
   const auto layer = CLIPEncoderLayerOptions(config.hidden_size, config.intermediate_size,
@@ -29,8 +29,9 @@ CLIPEncoderOptions encoder_options(const CLIPTextConfig& config) {
 
 /// `[B, 1, T, T]`, true where a token is neither later nor masked out.
 torch::Tensor causal_mask(const torch::Tensor& attention_mask, const torch::Tensor& input_ids) {
-  check_shape(kPlace, "attention_mask", attention_mask, {input_ids.size(0), input_ids.size(1)});
-  check_device(kPlace, "attention_mask", attention_mask, input_ids);
+  check_shape(kCLIPTextTransformer, "attention_mask", attention_mask,
+              {input_ids.size(0), input_ids.size(1)});
+  check_device(kCLIPTextTransformer, "attention_mask", attention_mask, input_ids);
   const auto tokens = input_ids.size(1);
   const auto before =
       torch::ones({tokens, tokens}, attention_mask.options().dtype(torch::kBool)).tril();

@@ -12,15 +12,15 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "SimpleUNet";
+constexpr auto kSimpleUNet = "SimpleUNet";
 constexpr int64_t kImageChannels = 3;
 // Kernel 4, stride 2, padding 1 halve and double a size exactly.
 constexpr int64_t kKernel = 4, kStride = 2, kPadding = 1;
 
 void check_images(const torch::Tensor& images, const torch::Tensor& weight) {
-  check_input(kPlace, "images", images, {"B", kImageChannels, "H", "W"}, weight);
+  check_input(kSimpleUNet, "images", images, {"B", kImageChannels, "H", "W"}, weight);
   if (images.size(2) < kStride || images.size(3) < kStride) {
-    throw_value_error(kPlace, "images", "[B, 3, H, W] with H and W of 2 or more",
+    throw_value_error(kSimpleUNet, "images", "[B, 3, H, W] with H and W of 2 or more",
                       shape_text(images.sizes()));
   }
 }
@@ -42,7 +42,7 @@ SimpleUNetImpl::SimpleUNetImpl(const SimpleUNetOptions& options_) : options(opti
 
 void SimpleUNetImpl::reset() {
   const auto embed_dim = options.embed_dim();
-  check_at_least(kPlace, "embed_dim", embed_dim, 1);
+  check_at_least(kSimpleUNet, "embed_dim", embed_dim, 1);
   downsample = register_module(
       "downsample",
       Conv2d(Conv2dOptions(kImageChannels, embed_dim, kKernel).stride(kStride).padding(kPadding)));
@@ -65,7 +65,7 @@ void SimpleUNetImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor SimpleUNetImpl::forward(const torch::Tensor& images,
                                       const torch::Tensor& text_features) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kSimpleUNet);
   check_images(images, downsample->weight);
   const auto tokens = (images.size(2) / kStride) * (images.size(3) / kStride);
   return forward_any(images, prepare_for(text_features, std::nullopt, tokens));
@@ -73,17 +73,17 @@ torch::Tensor SimpleUNetImpl::forward(const torch::Tensor& images,
 
 PreparedText SimpleUNetImpl::prepare(const torch::Tensor& text_features,
                                      const std::optional<torch::Tensor>& text_mask) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kSimpleUNet);
   return prepare_for(text_features, text_mask, std::nullopt);
 }
 
 PreparedText SimpleUNetImpl::prepare_for(const torch::Tensor& text_features,
                                          const std::optional<torch::Tensor>& text_mask,
                                          std::optional<int64_t> image_tokens) {
-  check_input(kPlace, "text_features", text_features, {"B", "T", options.embed_dim()},
+  check_input(kSimpleUNet, "text_features", text_features, {"B", "T", options.embed_dim()},
               downsample->weight);
   std::optional<torch::Tensor> mask;
-  if (text_mask) mask = check_text_mask(kPlace, *text_mask, text_features);
+  if (text_mask) mask = check_text_mask(kSimpleUNet, *text_mask, text_features);
   auto weights = latent_weights();
   const bool blocks =
       options.path() != AttentionPath::kExplicit && options.path() != AttentionPath::kSdpa;
@@ -96,16 +96,16 @@ PreparedText SimpleUNetImpl::prepare_for(const torch::Tensor& text_features,
 
 torch::Tensor SimpleUNetImpl::forward_prepared(const torch::Tensor& images,
                                                const PreparedText& text) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kSimpleUNet);
   check_images(images, downsample->weight);
-  check_prepared(kPlace, text, latent_weights());
+  check_prepared(kSimpleUNet, text, latent_weights());
   return forward_any(images, text);
 }
 
 torch::Tensor SimpleUNetImpl::forward_any(const torch::Tensor& images, const PreparedText& text) {
   const auto batch = text.batch_size();
   if (batch != 1 && batch != images.size(0)) {
-    throw_value_error(kPlace, "images", "the text's batch of " + std::to_string(batch),
+    throw_value_error(kSimpleUNet, "images", "the text's batch of " + std::to_string(batch),
                       shape_text(images.sizes()));
   }
   const bool for_pixels =

@@ -6,7 +6,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "BasicTransformerBlock";
+constexpr auto kBasicTransformerBlock = "BasicTransformerBlock";
 
 }  // namespace
 
@@ -55,12 +55,14 @@ void BasicTransformerBlockImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor BasicTransformerBlockImpl::forward(const torch::Tensor& hidden_states,
                                                  const TextContext& text) {
-  const Call call(*this, kPlace);
+  const Call call(*this, kBasicTransformerBlock);
   const auto& weight = attn1->to_q->weight;
-  check_input(kPlace, "hidden_states", hidden_states, {"B", "N", options.dim()}, weight);
+  check_input(kBasicTransformerBlock, "hidden_states", hidden_states, {"B", "N", options.dim()},
+              weight);
   const auto& text_states = text.encoder_hidden_states();
   if (text_states.defined())
-    check_input(kPlace, "encoder_hidden_states", text_states, {"B", "T", "S"}, weight);
+    check_input(kBasicTransformerBlock, "encoder_hidden_states", text_states, {"B", "T", "S"},
+                weight);
   const auto normed = norm1(hidden_states);
   auto states = hidden_states + (options.only_cross_attention()
                                      ? text.attend(*attn1, normed, text.attention_mask())

@@ -9,7 +9,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "PreparedTexts";
+constexpr auto kPreparedTexts = "PreparedTexts";
 
 /// The text of each layer, changed by a function.
 template <typename Change>
@@ -29,7 +29,7 @@ PreparedTexts::PreparedTexts(Layers layers) : layers_(std::move(layers)) {
 const PreparedText& PreparedTexts::at(const std::string& name) const {
   const auto found = layers_.find(name);
   if (found == layers_.end())
-    throw_value_error(kPlace, "name", "a layer's that reads the text", name);
+    throw_value_error(kPreparedTexts, "name", "a layer's that reads the text", name);
   return found->second;
 }
 
@@ -54,10 +54,10 @@ PreparedTexts PreparedTexts::repeat_interleave(int64_t repeats) const {
 }
 
 PreparedTexts PreparedTexts::cat(const std::vector<PreparedTexts>& texts) {
-  if (texts.empty()) throw_value_error(kPlace, "cat", "one text or more", "none");
+  if (texts.empty()) throw_value_error(kPreparedTexts, "cat", "one text or more", "none");
   for (const auto& each : texts) {
     if (each.layers_.size() != texts.front().layers_.size())
-      throw_value_error(kPlace, "cat", "texts of one model", "another's");
+      throw_value_error(kPreparedTexts, "cat", "texts of one model", "another's");
   }
   return map_layers(texts.front(), [&](const std::string& name, const PreparedText&) {
     std::vector<PreparedText> of_layer;

@@ -6,7 +6,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "TimestepEmbedding";
+constexpr auto kTimestepEmbedding = "TimestepEmbedding";
 
 }  // namespace
 
@@ -20,9 +20,10 @@ void TimestepEmbeddingImpl::reset() {
     return Linear(torch::nn::LinearOptions(in, out).bias(bias));
   };
   const auto in = options.in_channels(), inner = options.time_embed_dim();
-  act_ = get_activation(options.act_fn(), kPlace, "act_fn");
-  post_act_ = options.post_act_fn() ? get_activation(*options.post_act_fn(), kPlace, "post_act_fn")
-                                    : nullptr;
+  act_ = get_activation(options.act_fn(), kTimestepEmbedding, "act_fn");
+  post_act_ = options.post_act_fn()
+                  ? get_activation(*options.post_act_fn(), kTimestepEmbedding, "post_act_fn")
+                  : nullptr;
   linear_1 = register_module("linear_1", linear(in, inner, options.sample_proj_bias()));
   if (options.cond_proj_dim()) {
     cond_proj = register_module("cond_proj", linear(*options.cond_proj_dim(), in, false));
@@ -38,14 +39,14 @@ void TimestepEmbeddingImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor TimestepEmbeddingImpl::forward(const torch::Tensor& sample,
                                              const std::optional<torch::Tensor>& condition) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "sample", sample, {"B", options.in_channels()}, linear_1->weight);
+  const Call call(*this, kTimestepEmbedding);
+  check_input(kTimestepEmbedding, "sample", sample, {"B", options.in_channels()}, linear_1->weight);
   auto states = sample;
   if (condition) {
     if (!cond_proj)
-      throw_value_error(kPlace, "condition", "none without cond_proj_dim", "a tensor");
-    check_input(kPlace, "condition", *condition, {sample.size(0), *options.cond_proj_dim()},
-                linear_1->weight);
+      throw_value_error(kTimestepEmbedding, "condition", "none without cond_proj_dim", "a tensor");
+    check_input(kTimestepEmbedding, "condition", *condition,
+                {sample.size(0), *options.cond_proj_dim()}, linear_1->weight);
     states = states + cond_proj(*condition);
   }
   states = linear_2(act_(linear_1(states)));

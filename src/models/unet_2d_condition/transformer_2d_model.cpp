@@ -7,7 +7,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "Transformer2DModel";
+constexpr auto kTransformer2DModel = "Transformer2DModel";
 
 }  // namespace
 
@@ -20,7 +20,7 @@ void Transformer2DModelImpl::reset() {
   const auto channels = options.in_channels(), groups = options.norm_num_groups();
   const auto inner = options.num_attention_heads() * options.attention_head_dim();
   if (groups < 1 || channels < 1 || channels % groups != 0) {
-    throw_value_error(kPlace, "norm_num_groups",
+    throw_value_error(kTransformer2DModel, "norm_num_groups",
                       "a divisor of in_channels = " + std::to_string(channels),
                       std::to_string(groups));
   }
@@ -60,12 +60,13 @@ void Transformer2DModelImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor Transformer2DModelImpl::forward(const torch::Tensor& hidden_states,
                                               const TextContext& text) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "hidden_states", hidden_states, {"B", options.in_channels(), "H", "W"},
-              norm->weight);
+  const Call call(*this, kTransformer2DModel);
+  check_input(kTransformer2DModel, "hidden_states", hidden_states,
+              {"B", options.in_channels(), "H", "W"}, norm->weight);
   const auto& text_states = text.encoder_hidden_states();
   if (text_states.defined())
-    check_input(kPlace, "encoder_hidden_states", text_states, {"B", "T", "S"}, norm->weight);
+    check_input(kTransformer2DModel, "encoder_hidden_states", text_states, {"B", "T", "S"},
+                norm->weight);
   const auto tokens_of = [](const torch::Tensor& image) {
     return image.flatten(2).transpose(1, 2).contiguous();
   };

@@ -8,11 +8,11 @@
 namespace xattn::unet_2d_condition {
 namespace {
 
-constexpr auto kPlace = "UNet2DConditionModel";
+constexpr auto kUNetArguments = "UNet2DConditionModel";
 
 void check_given(const char* name, bool is_given, bool is_wanted, const char* field) {
   if (is_given == is_wanted) return;
-  throw_value_error(kPlace, name,
+  throw_value_error(kUNetArguments, name,
                     std::string(is_wanted ? "a tensor with " : "none without ") + field,
                     is_given ? "a tensor" : "none");
 }
@@ -20,16 +20,16 @@ void check_given(const char* name, bool is_given, bool is_wanted, const char* fi
 }  // namespace
 
 void check_mask(const char* name, const std::optional<at::Tensor>& mask, int64_t batch) {
-  if (mask) check_shape(kPlace, name, *mask, {batch, "L"});
+  if (mask) check_shape(kUNetArguments, name, *mask, {batch, "L"});
 }
 
 void check_inputs(const UNet2DConditionConfig& config, const at::Tensor& sample,
                   const at::Tensor& timestep, const UNet2DConditionArguments& arguments,
                   const at::Tensor& weight) {
-  check_input(kPlace, "sample", sample, {"B", config.in_channels, "H", "W"}, weight);
+  check_input(kUNetArguments, "sample", sample, {"B", config.in_channels, "H", "W"}, weight);
   if (!timestep.defined() || timestep.dim() > 1 ||
       (timestep.numel() != 1 && timestep.numel() != sample.size(0))) {
-    throw_value_error(kPlace, "timestep", "[] or [" + std::to_string(sample.size(0)) + "]",
+    throw_value_error(kUNetArguments, "timestep", "[] or [" + std::to_string(sample.size(0)) + "]",
                       timestep.defined() ? shape_text(timestep.sizes()) : "none");
   }
   check_mask("attention_mask", arguments.attention_mask, sample.size(0));
@@ -45,7 +45,8 @@ void check_inputs(const UNet2DConditionConfig& config, const at::Tensor& sample,
   const auto down = arguments.down_block_additional_residuals.size();
   if ((down > 0) != arguments.mid_block_additional_residual.has_value()) {
     throw_value_error(
-        kPlace, down > 0 ? "mid_block_additional_residual" : "down_block_additional_residuals",
+        kUNetArguments,
+        down > 0 ? "mid_block_additional_residual" : "down_block_additional_residuals",
         "given, as its counterpart is", "none");
   }
 }
@@ -53,13 +54,13 @@ void check_inputs(const UNet2DConditionConfig& config, const at::Tensor& sample,
 void check_prepared_masks(const UNet2DConditionConfig& config,
                           const UNet2DConditionArguments& arguments) {
   if (arguments.encoder_attention_mask) {
-    throw_value_error(kPlace, "encoder_attention_mask",
+    throw_value_error(kUNetArguments, "encoder_attention_mask",
                       "none, as the text was prepared with its own", "a tensor");
   }
   const auto& only_cross = config.only_cross_attention;
   if (arguments.attention_mask &&
       std::find(only_cross.begin(), only_cross.end(), true) != only_cross.end()) {
-    throw_value_error(kPlace, "attention_mask",
+    throw_value_error(kUNetArguments, "attention_mask",
                       "none with a prepared text and only_cross_attention", "a tensor");
   }
 }
@@ -76,7 +77,7 @@ std::optional<at::Tensor> IntrablockResiduals::next_of(at::IntArrayRef sizes) {
 
 void IntrablockResiduals::check_all_taken() const {
   if (next_ == residuals_.size()) return;
-  throw_value_error(kPlace, "down_intrablock_additional_residuals",
+  throw_value_error(kUNetArguments, "down_intrablock_additional_residuals",
                     std::to_string(next_) + " tensors, and one of the middle's shape at most",
                     std::to_string(residuals_.size()));
 }
@@ -84,13 +85,13 @@ void IntrablockResiduals::check_all_taken() const {
 void add_control(std::vector<at::Tensor>& residuals, const std::vector<at::Tensor>& additional) {
   if (additional.empty()) return;
   if (additional.size() != residuals.size()) {
-    throw_value_error(kPlace, "down_block_additional_residuals",
+    throw_value_error(kUNetArguments, "down_block_additional_residuals",
                       std::to_string(residuals.size()) + " tensors",
                       std::to_string(additional.size()));
   }
   for (size_t i = 0; i < residuals.size(); ++i) {
     const auto sizes = residuals[i].sizes();
-    check_input(kPlace, "down_block_additional_residuals", additional[i],
+    check_input(kUNetArguments, "down_block_additional_residuals", additional[i],
                 {sizes[0], sizes[1], sizes[2], sizes[3]}, residuals[i]);
     residuals[i] = residuals[i] + additional[i];
   }

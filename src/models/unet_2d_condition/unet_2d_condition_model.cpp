@@ -18,10 +18,6 @@
 namespace xattn {
 namespace {
 
-using namespace unet_2d_condition;
-
-constexpr auto kPlace = UNet2DConditionModelImpl::kClassName;
-
 template <typename T>
 T value_for(const std::vector<T>& values, size_t block) {
   return values.size() == 1 ? values[0] : values[block];
@@ -183,10 +179,10 @@ torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,
                                                 const torch::Tensor& timestep,
                                                 const torch::Tensor& encoder_hidden_states,
                                                 const UNet2DConditionArguments& arguments) {
-  const Call call(*this, kPlace);
-  check_inputs(config, sample, timestep, arguments, conv_in->weight);
-  check_input(kPlace, "encoder_hidden_states", encoder_hidden_states, {sample.size(0), "T", "S"},
-              conv_in->weight);
+  const Call call(*this, kClassName);
+  unet_2d_condition::check_inputs(config, sample, timestep, arguments, conv_in->weight);
+  check_input(kClassName, "encoder_hidden_states", encoder_hidden_states,
+              {sample.size(0), "T", "S"}, conv_in->weight);
   return run(sample, timestep,
              TextContext(encoder_hidden_states, arguments.encoder_attention_mask,
                          arguments.attention_mask),
@@ -196,19 +192,20 @@ torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,
 PreparedTexts UNet2DConditionModelImpl::prepare(
     const torch::Tensor& encoder_hidden_states,
     const std::optional<torch::Tensor>& encoder_attention_mask, AttentionPath path) {
-  const Call call(*this, kPlace);
-  check_input(kPlace, "encoder_hidden_states", encoder_hidden_states, {"B", "T", "S"},
+  const Call call(*this, kClassName);
+  check_input(kClassName, "encoder_hidden_states", encoder_hidden_states, {"B", "T", "S"},
               conv_in->weight);
-  check_mask("encoder_attention_mask", encoder_attention_mask, encoder_hidden_states.size(0));
+  unet_2d_condition::check_mask("encoder_attention_mask", encoder_attention_mask,
+                                encoder_hidden_states.size(0));
   return prepare_texts(*this, TextContext(encoder_hidden_states, encoder_attention_mask), path);
 }
 
 torch::Tensor UNet2DConditionModelImpl::forward_prepared(
     const torch::Tensor& sample, const torch::Tensor& timestep, const PreparedTexts& text,
     const UNet2DConditionArguments& arguments) {
-  const Call call(*this, kPlace);
-  check_inputs(config, sample, timestep, arguments, conv_in->weight);
-  check_prepared_masks(config, arguments);
+  const Call call(*this, kClassName);
+  unet_2d_condition::check_inputs(config, sample, timestep, arguments, conv_in->weight);
+  unet_2d_condition::check_prepared_masks(config, arguments);
   auto mask = arguments.attention_mask;
   if (mask) mask = mask->to(sample.scalar_type());
   return run(sample, timestep, TextContext(&text, mask), arguments);
@@ -220,7 +217,7 @@ torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample,
   const auto temb = time_embed(sample, timestep, arguments);
   auto states = conv_in(config.center_input_sample ? 2 * sample - 1.0 : sample);
 
-  IntrablockResiduals intrablock(arguments.down_intrablock_additional_residuals);
+  unet_2d_condition::IntrablockResiduals intrablock(arguments.down_intrablock_additional_residuals);
   std::vector<torch::Tensor> residuals = {states};
   for (size_t i = 0; i < down_blocks->size(); ++i) {
     auto output =
@@ -228,7 +225,7 @@ torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample,
     states = std::move(output.hidden_states);
     for (auto& state : output.output_states) residuals.push_back(std::move(state));
   }
-  add_control(residuals, arguments.down_block_additional_residuals);
+  unet_2d_condition::add_control(residuals, arguments.down_block_additional_residuals);
 
   if (mid_block) {
     states = mid_block(states, temb, text);
@@ -237,8 +234,9 @@ torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample,
   intrablock.check_all_taken();
   if (arguments.mid_block_additional_residual) {
     const auto sizes = states.sizes();
-    check_input(kPlace, "mid_block_additional_residual", *arguments.mid_block_additional_residual,
-                {sizes[0], sizes[1], sizes[2], sizes[3]}, states);
+    check_input(kClassName, "mid_block_additional_residual",
+                *arguments.mid_block_additional_residual, {sizes[0], sizes[1], sizes[2], sizes[3]},
+                states);
     states = states + *arguments.mid_block_additional_residual;
   }
 
@@ -276,16 +274,16 @@ torch::Tensor UNet2DConditionModelImpl::class_embed(const torch::Tensor& sample,
   const auto batch = sample.size(0);
   const auto& type = config.class_embed_type;
   if (!type || type == "timestep") {
-    check_shape(kPlace, "class_labels", class_labels, {batch});
+    check_shape(kClassName, "class_labels", class_labels, {batch});
     if (!type) return class_embedding_table(class_labels);
     return class_embedding_mlp(time_proj(class_labels).to(sample.scalar_type()));
   }
   if (type == "identity") {
     const auto& linear = time_embedding->linear_2;
-    check_shape(kPlace, "class_labels", class_labels, {batch, linear->options.out_features()});
+    check_shape(kClassName, "class_labels", class_labels, {batch, linear->options.out_features()});
     return class_labels.to(sample.scalar_type());
   }
-  check_input(kPlace, "class_labels", class_labels,
+  check_input(kClassName, "class_labels", class_labels,
               {batch, *config.projection_class_embeddings_input_dim}, conv_in->weight);
   return class_embedding_linear ? class_embedding_linear(class_labels)
                                 : class_embedding_mlp(class_labels);
@@ -294,12 +292,12 @@ torch::Tensor UNet2DConditionModelImpl::class_embed(const torch::Tensor& sample,
 torch::Tensor UNet2DConditionModelImpl::addition_embed(const torch::Tensor& sample,
                                                        const UNet2DConditionArguments& arguments) {
   const auto& pooled = *arguments.text_embeds;
-  check_shape(kPlace, "text_embeds", pooled, {sample.size(0), "P"});
-  check_shape(kPlace, "time_ids", *arguments.time_ids, {sample.size(0), "K"});
+  check_shape(kClassName, "text_embeds", pooled, {sample.size(0), "P"});
+  check_shape(kClassName, "time_ids", *arguments.time_ids, {sample.size(0), "K"});
   const auto width = *config.projection_class_embeddings_input_dim;
   const auto times = arguments.time_ids->size(1) * *config.addition_time_embed_dim;
   if (pooled.size(1) + times != width) {
-    throw_value_error(kPlace, "text_embeds and time_ids",
+    throw_value_error(kClassName, "text_embeds and time_ids",
                       "widths P + addition_time_embed_dim·K = " + std::to_string(width),
                       std::to_string(pooled.size(1)) + " + " + std::to_string(times));
   }

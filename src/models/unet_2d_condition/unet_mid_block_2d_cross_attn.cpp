@@ -9,7 +9,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "UNetMidBlock2DCrossAttn";
+constexpr auto kUNetMidBlock2DCrossAttn = "UNetMidBlock2DCrossAttn";
 
 }  // namespace
 
@@ -20,9 +20,10 @@ UNetMidBlock2DCrossAttnImpl::UNetMidBlock2DCrossAttnImpl(
 }
 
 void UNetMidBlock2DCrossAttnImpl::reset() {
-  check_at_least(kPlace, "in_channels", options.in_channels(), 1);
-  check_at_least(kPlace, "out_channels", options.out_channels(), 1);
-  const unet_2d_block::Layers layers{kPlace, options.resnets(), options.out_channels()};
+  check_at_least(kUNetMidBlock2DCrossAttn, "in_channels", options.in_channels(), 1);
+  check_at_least(kUNetMidBlock2DCrossAttn, "out_channels", options.out_channels(), 1);
+  const unet_2d_block::Layers layers{kUNetMidBlock2DCrossAttn, options.resnets(),
+                                     options.out_channels()};
   attentions = register_module("attentions", layers.attentions(options.transformers()));
   resnets = register_module("resnets", layers.resnets({options.in_channels()}));
   // One more than there are transformers.
@@ -38,9 +39,9 @@ void UNetMidBlock2DCrossAttnImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor UNetMidBlock2DCrossAttnImpl::forward(const torch::Tensor& hidden_states,
                                                    const torch::Tensor& temb,
                                                    const TextContext& text) {
-  const Call call(*this, kPlace);
-  unet_2d_block::check_inputs(kPlace, hidden_states, options.in_channels(), temb, text,
-                              resnets->at<ResnetBlock2DImpl>(0));
+  const Call call(*this, kUNetMidBlock2DCrossAttn);
+  unet_2d_block::check_inputs(kUNetMidBlock2DCrossAttn, hidden_states, options.in_channels(), temb,
+                              text, resnets->at<ResnetBlock2DImpl>(0));
   auto states = resnets->at<ResnetBlock2DImpl>(0).forward(hidden_states, temb);
   for (size_t i = 0; i < attentions->size(); ++i) {
     states = attentions->at<Transformer2DModelImpl>(i).forward(states, text);
