@@ -51,7 +51,7 @@ std::unique_ptr<Model> make_model(const Checkpoint& checkpoint, const ModelOptio
   if (holds_simple_unet(checkpoint)) {
     return load(
         SimpleUNet(simple_unet_options(checkpoint, options.num_heads, options.token_layout)),
-        checkpoint, {"images", "text"});
+        checkpoint, {"images", "text_features"});
   }
   if (options.token_layout) {
     throw ValueError("[CrossAttention] token_layout: expected none, as only a SimpleUNet has one");

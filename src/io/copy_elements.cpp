@@ -14,6 +14,10 @@
 #include <c10/util/Float8_e8m0fnu.h>
 #endif
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -43,6 +47,45 @@ void store(const float* from, std::int64_t count, void* to, std::int64_t stride)
     for (std::int64_t i = 0; i < count; ++i) values[i * stride] = static_cast<T>(from[i]);
   }
 }
+
+#if defined(__x86_64__)
+// Without the processor's instructions, halves take twice the time of reading them.
+const bool kHasHalf = __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+
+__attribute__((target("avx,f16c"))) std::int64_t load_halves(const c10::Half* from,
+                                                             std::int64_t count, float* to) {
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const auto halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(halves));
+  }
+  return i;
+}
+
+__attribute__((target("avx,f16c"))) std::int64_t store_halves(const float* from, std::int64_t count,
+                                                              c10::Half* to) {
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const auto halves = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), halves);
+  }
+  return i;
+}
+
+template <>
+void load<c10::Half>(const void* from, std::int64_t stride, std::int64_t count, float* to) {
+  const auto* values = static_cast<const c10::Half*>(from);
+  const auto done = kHasHalf && stride == 1 ? load_halves(values, count, to) : 0;
+  for (auto i = done; i < count; ++i) to[i] = static_cast<float>(values[i * stride]);
+}
+
+template <>
+void store<c10::Half>(const float* from, std::int64_t count, void* to, std::int64_t stride) {
+  auto* values = static_cast<c10::Half*>(to);
+  const auto done = kHasHalf && stride == 1 ? store_halves(from, count, values) : 0;
+  for (auto i = done; i < count; ++i) values[i * stride] = static_cast<c10::Half>(from[i]);
+}
+#endif
 
 struct Conversion {
   at::ScalarType type;

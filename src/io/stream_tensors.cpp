@@ -138,9 +138,10 @@ void tell_of_write(const at::Tensor& tensor) {
 }
 
 void read(const std::vector<StreamedTensor>& tensors) {
+  if (tensors.empty()) return;
   const auto tasks = make_tasks(tensors);
   std::atomic<std::size_t> next{0};
-  // Threads have not the caller's modes (no_grad, InferenceMode): tensors are not touched there.
+  // The threads lack the caller's modes (no_grad, InferenceMode): no tensor is touched there.
   at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
     Worker worker;
     try {
@@ -184,13 +185,11 @@ std::vector<Group> make_groups(const std::vector<StreamedTensor>& tensors,
       continue;
     }
     const auto bytes = static_cast<std::int64_t>(to.nbytes());
-    const auto rows = bytes <= most_bytes || to.dim() == 0
-                          ? std::int64_t{1}
-                          : std::max<std::int64_t>(most_bytes / (bytes / to.size(0)), 1);
     if (bytes <= most_bytes || to.dim() == 0) {
       groups.emplace_back().add(tensor);
       continue;
     }
+    const auto rows = std::max<std::int64_t>(most_bytes / (bytes / to.size(0)), 1);
     for (std::int64_t first = 0; first < to.size(0); first += rows) {
       const auto count = std::min(rows, to.size(0) - first);
       groups.emplace_back().add(

@@ -152,6 +152,13 @@ TEST_F(KeyTargets, AreNamedWhereTheyDoNotFit) {
             "[6, 6, 3, 3]; to_k.bias: expected one tensor, got in_proj_bias[6:12] and to_k.bias");
 }
 
+TEST_F(KeyTargets, TakeAllOfATensor) {
+  tensors_["in_proj_weight"] = torch::randn({24, 6});
+  save();
+  EXPECT_EQ(error().substr(error().find("Split: ")),
+            "Split: in_proj_weight: expected slices of all 144 elements, got slices of 108");
+}
+
 TEST_F(KeyTargets, AreMissingTogether) {
   StateDict some;
   for (const auto& item : tensors_) {
