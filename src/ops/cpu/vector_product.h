@@ -17,7 +17,7 @@ struct VectorProduct : VectorTypes<Lanes> {
   using Types::load;
   using Types::store;
   static constexpr int kPanel = Lanes * Vectors;
-  static constexpr int64_t kPart = 384;
+  static constexpr int64_t kPart = 384, kCached = 32 << 10;
 
   /// A factor whose element (k, row) is at data[k * inner_step + row * row_step].
   template <bool kInPlace>
@@ -130,14 +130,26 @@ struct VectorProduct : VectorTypes<Lanes> {
     const auto parts = (inner + kPart - 1) / kPart;
     const auto part = parts > 1 ? (inner + parts - 1) / parts : inner;
     for (int64_t start = 0; start == 0 || start < inner; start += part) {
-      const float *from_a = a.data + start * kPanel, *from_b = b.data + start * kPanel;
-      float* to = out.data;
-      for (int64_t c = 0; c < columns; c += kPanel, from_b += b.step, to += out.panel_step) {
-        const auto width = least(kPanel, columns - c);
-        narrowest_panel<1, false>(rows, out.packed ? (width + Lanes - 1) / Lanes * Lanes : width,
-                                  least(part, inner - start), {from_a, 0}, a.step, from_b, to,
-                                  out.row_step, start > 0);
+      const Panels part_a = {a.data + start * kPanel, a.step},
+                   part_b = {b.data + start * kPanel, b.step};
+      const auto length = least(part, inner - start);
+      // Where b stays in the second cache, rows of the result are finished one after the other.
+      const auto rows_at_once = !out.packed && columns * length <= kCached ? kPanel : rows;
+      for (int64_t r = 0; r < rows; r += rows_at_once) {
+        multiply_part(least(rows_at_once, rows - r), columns, length,
+                      {part_a.data + r / kPanel * a.step, a.step}, part_b,
+                      {out.data + r * out.row_step, out.row_step, out.panel_step, out.packed},
+                      start > 0);
       }
+    }
+  }
+
+  static void multiply_part(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                            Destination out, bool adds) {
+    for (int64_t c = 0; c < columns; c += kPanel, b.data += b.step, out.data += out.panel_step) {
+      const auto width = least(kPanel, columns - c);
+      narrowest_panel<1, false>(rows, out.packed ? (width + Lanes - 1) / Lanes * Lanes : width,
+                                inner, {a.data, 0}, a.step, b.data, out.data, out.row_step, adds);
     }
   }
 
