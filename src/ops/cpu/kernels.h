@@ -5,7 +5,7 @@
 
 namespace xattn::cpu {
 
-// The innermost loops of attention, built for several kinds of processor.
+// The innermost loops of attention and of linear layers, built for several kinds of processor.
 //
 // They work on packed matrices: columns lie in panels of `Kernels::panel`, one panel after the
 // other, each row by row, and the last one filled up. A matrix product takes both factors so, with
@@ -26,17 +26,39 @@ struct Matrix {
   int64_t column_step = 1;
 };
 
+/// How the elements of a matrix are stored.
+enum class StoredType { kFloat, kHalf, kBFloat16 };
+
+/// A matrix in memory that is only read, of any stored type.
+struct StoredMatrix {
+  StoredMatrix(const void* data, StoredType type, int64_t row_step, int64_t column_step)
+      : data(data), type(type), row_step(row_step), column_step(column_step) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): every matrix of floats is one
+  StoredMatrix(const Matrix& matrix)
+      : StoredMatrix(matrix.data, StoredType::kFloat, matrix.row_step, matrix.column_step) {}
+
+  const void* data;
+  StoredType type;
+  int64_t row_step;
+  int64_t column_step;
+};
+
 struct Kernels {
   const char* name;
   /// Columns of a panel.
   int64_t panel;
-  /// Packs a matrix whose row_step or column_step is 1; what fills up the last panel is zero.
-  void (*pack)(int64_t rows, int64_t columns, Matrix matrix, Panels packed);
+  /// Packs a matrix whose row_step or column_step is 1, widened to float; what fills up the last
+  /// panel is zero.
+  void (*pack)(int64_t rows, int64_t columns, StoredMatrix matrix, Panels packed);
   /// out = aᵀ · b, with a `[inner, rows]` and b `[inner, columns]`; out has a column_step of 1.
   void (*multiply)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Matrix out);
-  /// The same, with a packed result.
+  /// The same, with a packed result, whose last panel is not filled up.
   void (*multiply_packed)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
                           Panels out);
+  /// out += a · b, with a `[rows, inner]` read where it lies, and b `[inner, columns]`; a and out
+  /// have a column_step of 1.
+  void (*multiply_rows)(int64_t rows, int64_t columns, int64_t inner, Matrix a, Panels b,
+                        Matrix out);
   /// Turns the scores of image tokens into attention weights, in place.
   ///
   /// `scores` are `[heads · text_tokens, image_tokens]` in units of log₂, to which `bias`

@@ -5,84 +5,112 @@
 
 #include <algorithm>
 
+#include "ops/cpu/aligned_floats.h"
 #include "ops/cpu/packed.h"
 
 namespace xattn::cpu {
 namespace {
 
-/// x `[R, S]` and weight `[O, S]`, both packed by columns of their transposes; the bias is the
-/// weight of an input that is always 1.
-struct Product {
-  Product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-          const at::Tensor& out)
-      : rows(x.data_ptr<float>()),
-        weights(weight.data_ptr<float>()),
-        biases(bias.defined() ? bias.data_ptr<float>() : nullptr),
-        out(out.data_ptr<float>()),
-        count(x.size(0)),
-        width(x.size(1)),
-        out_width(weight.size(0)),
-        inner(width + (biases ? 1 : 0)) {}
-
-  /// Rows of x from a panel's first.
-  void pack_rows(int64_t start, int64_t size, Panels to) const {
-    const auto panel = kernels().panel;
-    kernels().pack(width, size, {rows + start * width, 1, width}, to);
-    if (!biases) return;
-    for (int64_t i = 0; i < size; i += panel, to.data += to.step)
-      std::fill_n(to.data + width * panel, panel, 1.0F);
-  }
-
-  /// Rows of the weight, of one panel.
-  void pack_weights(int64_t start, float* to) const {
-    const auto panel = kernels().panel, size = std::min(panel, out_width - start);
-    kernels().pack(width, size, {weights + start * width, 1, width}, {to, 0});
-    if (biases) std::copy_n(biases + start, size, to + width * panel);
-  }
-
-  float *rows, *weights, *biases, *out;
-  int64_t count, width, out_width, inner;
-};
-
-/// For few rows: all of them are packed, then threads share the weight.
-void share_weights(const Product& p) {
-  const auto& kernel = kernels();
-  const auto packed_rows = empty_packed(1, p.inner, p.count);
-  const auto inputs = packed_at(packed_rows, 0);
-  p.pack_rows(0, p.count, inputs);
-  at::parallel_for(0, (p.out_width + kernel.panel - 1) / kernel.panel, 1,
-                   [&](int64_t begin, int64_t end) {
-                     const auto packed = empty_packed(1, p.inner, kernel.panel);
-                     const auto columns = packed_at(packed, 0);
-                     for (auto i = begin; i < end; ++i) {
-                       const auto start = i * kernel.panel;
-                       p.pack_weights(start, columns.data);
-                       kernel.multiply(p.count, std::min(kernel.panel, p.out_width - start),
-                                       p.inner, inputs, columns, {p.out + start, p.out_width});
-                     }
-                   });
+int64_t divide_up(int64_t value, int64_t by) {
+  return (value + by - 1) / by;
 }
 
-/// For many rows: the weight is packed, then threads share the rows.
-void share_rows(const Product& p, int64_t rows_at_once) {
-  const auto& kernel = kernels();
-  const auto packed_weight = empty_packed(1, p.inner, p.out_width);
-  const auto columns = packed_at(packed_weight, 0);
-  at::parallel_for(0, packed_weight.size(1), 1, [&](int64_t begin, int64_t end) {
-    for (auto i = begin; i < end; ++i)
-      p.pack_weights(i * kernel.panel, columns.data + i * columns.step);
-  });
-  const auto blocks = (p.count + rows_at_once - 1) / rows_at_once;
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
-    const auto packed = empty_packed(1, p.inner, rows_at_once);
-    const auto inputs = packed_at(packed, 0);
-    for (auto i = begin; i < end; ++i) {
-      const auto start = i * rows_at_once, size = std::min(rows_at_once, p.count - start);
-      p.pack_rows(start, size, inputs);
-      kernel.multiply(size, p.out_width, p.inner, inputs, columns,
-                      {p.out + start * p.out_width, p.out_width});
+/// Blocks of a product, each a size at most `largest` and a whole number of `unit`s.
+int64_t balanced(int64_t size, int64_t largest, int64_t unit) {
+  const auto blocks = std::max<int64_t>(1, divide_up(size, largest));
+  return std::max(unit, divide_up(divide_up(size, blocks), unit) * unit);
+}
+
+/// out = x · weightᵀ + bias, with x `[R, S]` and weight `[O, S]`, both row by row.
+///
+/// Rows of x are read where they lie. The weight is packed block by block, and a block is used
+/// while it is in the cache.
+class Product {
+ public:
+  Product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+          const at::Tensor& out)
+      : x_(matrix_of(x)),
+        weight_(stored_matrix_of(weight.t())),
+        bias_(bias.defined() ? bias.const_data_ptr<float>() : nullptr),
+        out_(matrix_of(out)),
+        inner_(x.size(1)),
+        part_(balanced(inner_, std::min(kPart, kPanelFloats / kernel_.panel), 16)),
+        columns_at_once_(balanced(weight.size(0), std::max(kPackedFloats / part_, kernel_.panel),
+                                  kernel_.panel)) {}
+
+  /// Floats that `compute` needs.
+  int64_t scratch() const { return columns_at_once_ * part_; }
+
+  /// A rectangle of the result.
+  void compute(int64_t row, int64_t rows, int64_t column, int64_t columns, float* scratch) const {
+    for (int64_t c = 0; c < columns; c += columns_at_once_) {
+      const auto width = std::min(columns_at_once_, columns - c);
+      for (int64_t k = 0; k < inner_; k += part_) {
+        add(row, rows, column + c, width, k, std::min(part_, inner_ - k), scratch);
+      }
     }
-  });
+  }
+
+ private:
+  // A panel of a part stays in the first cache, with some rows of x; all packed panels, and the
+  // rows at once, stay in the second one.
+  static constexpr int64_t kPart = 384, kPanelFloats = 9 << 10;
+  static constexpr int64_t kPackedFloats = 64 << 10;
+  static constexpr int64_t kRowsAtOnce = 48;
+
+  Matrix at(Matrix matrix, int64_t row, int64_t column) const {
+    matrix.data += row * matrix.row_step + column;
+    return matrix;
+  }
+
+  /// Sums begin with the bias.
+  void start(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
+    for (int64_t r = row; r < row + rows; ++r) {
+      float* to = at(out_, r, column).data;
+      bias_ ? std::copy_n(bias_ + column, columns, to) : std::fill_n(to, columns, 0.0F);
+    }
+  }
+
+  void add(int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k, int64_t part,
+           float* scratch) const {
+    const Panels packed = {scratch, part * kernel_.panel};
+    kernel_.pack(part, columns, block_of(weight_, k, column), packed);
+    for (int64_t r = 0; r < rows; r += kRowsAtOnce) {
+      const auto count = std::min(kRowsAtOnce, rows - r);
+      if (k == 0) start(row + r, count, column, columns);
+      kernel_.multiply_rows(count, columns, part, at(x_, row + r, k), packed,
+                            at(out_, row + r, column));
+    }
+  }
+
+  const Kernels& kernel_ = kernels();
+  Matrix x_;
+  StoredMatrix weight_;
+  const float* bias_;
+  Matrix out_;
+  int64_t inner_, part_, columns_at_once_;
+};
+
+/// The result's division among threads: so many times so many rectangles.
+struct Grid {
+  int64_t down, across;
+};
+
+Grid divide(int64_t rows, int64_t columns) {
+  // Multiplications that take as long as to pack an element, and to read one.
+  constexpr int64_t kPacking = 12, kReading = 2;
+  const auto panels = divide_up(columns, kernels().panel), threads = int64_t{at::get_num_threads()};
+  const auto cost = [&](Grid grid) {
+    const auto height = divide_up(rows, grid.down),
+               width = divide_up(panels, grid.across) * kernels().panel;
+    return height * width + kPacking * width + kReading * height;
+  };
+  Grid best = {1, threads};
+  for (int64_t down = 2; down <= std::min(threads, rows); ++down) {
+    const Grid grid = {down, threads / down};
+    if (cost(grid) < cost(best)) best = grid;
+  }
+  return {best.down, std::min(best.across, panels)};
 }
 
 }  // namespace
@@ -92,19 +120,25 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   sizes.back() = weight.size(0);
   auto out = at::empty(sizes, x.options());
   if (out.numel() == 0) return out;
-  const auto rows = x.reshape({-1, weight.size(1)}).contiguous();
+  const auto input = x.reshape({-1, weight.size(1)}).contiguous(),
+             output = out.view({-1, weight.size(0)});
   const auto weights = weight.contiguous(), biases = bias.defined() ? bias.contiguous() : bias;
-  const Product product(rows, weights, biases, out);
+  const Product product(input, weights, biases, output);
 
-  // A block of packed rows stays in the second-level cache.
-  constexpr int64_t kFloats = int64_t{1} << 17;
+  const auto rows = output.size(0), columns = output.size(1);
+  const auto grid = divide(rows, columns);
   const auto panel = kernels().panel;
-  const auto rows_at_once = std::clamp<int64_t>(kFloats / product.inner / panel, 1, 8) * panel;
-  if (product.count < 2 * rows_at_once * at::get_num_threads()) {
-    share_weights(product);
-  } else {
-    share_rows(product, rows_at_once);
-  }
+  const auto height = divide_up(rows, grid.down),
+             width = divide_up(divide_up(columns, panel), grid.across) * panel;
+  at::parallel_for(0, grid.down * grid.across, 1, [&](int64_t begin, int64_t end) {
+    const AlignedFloats scratch(product.scratch());
+    for (auto i = begin; i < end; ++i) {
+      const auto row = i / grid.across * height, column = i % grid.across * width;
+      if (row >= rows || column >= columns) continue;
+      product.compute(row, std::min(height, rows - row), column, std::min(width, columns - column),
+                      scratch.data());
+    }
+  });
   return out;
 }
 

@@ -30,4 +30,20 @@ inline Matrix matrix_of(const at::Tensor& matrix) {
   return {matrix.data_ptr<float>(), matrix.stride(0), matrix.stride(1)};
 }
 
+/// The same, only to be read, of any type that `Kernels::pack` widens.
+inline StoredMatrix stored_matrix_of(const at::Tensor& matrix) {
+  const auto type = matrix.scalar_type() == at::kHalf       ? StoredType::kHalf
+                    : matrix.scalar_type() == at::kBFloat16 ? StoredType::kBFloat16
+                                                            : StoredType::kFloat;
+  return {matrix.const_data_ptr(), type, matrix.stride(0), matrix.stride(1)};
+}
+
+/// A matrix without its first rows and columns.
+inline StoredMatrix block_of(StoredMatrix matrix, int64_t row, int64_t column) {
+  const auto offset = row * matrix.row_step + column * matrix.column_step;
+  const auto size = matrix.type == StoredType::kFloat ? sizeof(float) : sizeof(uint16_t);
+  matrix.data = static_cast<const char*>(matrix.data) + offset * static_cast<int64_t>(size);
+  return matrix;
+}
+
 }  // namespace xattn::cpu

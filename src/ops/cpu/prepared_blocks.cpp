@@ -11,6 +11,7 @@
 #include <limits>
 #include <numbers>
 
+#include "ops/cpu/aligned_floats.h"
 #include "ops/cpu/packed.h"
 
 namespace xattn::cpu {
@@ -47,7 +48,7 @@ void pack_all(const at::Tensor& matrix, const at::Tensor& packed, int64_t index)
     for (auto i = begin; i < end; ++i) {
       const auto start = i * kernel.panel;
       kernel.pack(rows, std::min(kernel.panel, columns - start),
-                  {from.data + start * from.column_step, from.row_step, from.column_step},
+                  Matrix{from.data + start * from.column_step, from.row_step, from.column_step},
                   {to.data + i * to.step, to.step});
     }
   });
@@ -82,13 +83,16 @@ template <typename Work>
 void for_each_head(const at::Tensor& matrix, int64_t heads, const Work& work) {
   const auto head_dim = matrix.size(0) / heads, columns = matrix.size(1);
   auto from = matrix_of(matrix);
+  const auto panel = kernels().panel, panels = (columns + panel - 1) / panel;
   at::parallel_for(0, heads, 1, [&](int64_t begin, int64_t end) {
-    const auto packed = empty_packed(1, head_dim, columns);
+    const AlignedFloats scratch(panels * head_dim * panel);
+    const Panels packed = {scratch.data(), head_dim * panel};
     for (auto h = begin; h < end; ++h) {
-      kernels().pack(head_dim, columns,
-                     {from.data + h * head_dim * from.row_step, from.row_step, from.column_step},
-                     packed_at(packed, 0));
-      work(h, packed_at(packed, 0));
+      kernels().pack(
+          head_dim, columns,
+          Matrix{from.data + h * head_dim * from.row_step, from.row_step, from.column_step},
+          packed);
+      work(h, packed);
     }
   });
 }

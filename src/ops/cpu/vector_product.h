@@ -1,0 +1,175 @@
+#pragma once
+
+#include <cstdint>
+
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/vector_types.h"
+
+namespace xattn::cpu {
+
+/// Matrix products by tiles whose sums stay in registers: of `Rows` rows and a panel of `Vectors`
+/// vectors or, at the edge, of more rows and fewer vectors.
+template <int Lanes, int Vectors, int Rows>
+struct VectorProduct : VectorTypes<Lanes> {
+  using Types = VectorTypes<Lanes>;
+  using typename Types::Floats;
+  using Types::least;
+  using Types::load;
+  using Types::store;
+  static constexpr int kPanel = Lanes * Vectors;
+  static constexpr int64_t kPart = 384, kCached = 32 << 10;
+
+  /// A factor whose element (k, row) is at data[k * inner_step + row * row_step].
+  template <bool kInPlace>
+  struct Factor {
+    const float* data;
+    int64_t step;
+    [[gnu::always_inline]] int64_t row_step() const { return kInPlace ? step : 1; }
+    [[gnu::always_inline]] int64_t inner_step() const { return kInPlace ? 1 : kPanel; }
+  };
+
+  /// kRows rows and `columns` of the result, in kVectors vectors, the last one perhaps in part.
+  template <int kRows, int kVectors, bool kInPlace>
+  [[gnu::always_inline]] static void tile(int64_t columns, int64_t inner, Factor<kInPlace> a,
+                                          const float* b, float* out, int64_t row_step, bool adds) {
+    for (int r = 0; adds && r < kRows; ++r) {
+      __builtin_prefetch(out + r * row_step);
+      __builtin_prefetch(out + r * row_step + columns - 1);
+    }
+    Floats sums[kRows][kVectors] = {};
+    const auto add_one = [&] {
+      Floats row[kVectors];
+      for (int v = 0; v < kVectors; ++v) row[v] = load(b + v * Lanes);
+      for (int r = 0; r < kRows; ++r) {
+        const float factor = a.data[r * a.row_step()];
+        for (int v = 0; v < kVectors; ++v) sums[r][v] += factor * row[v];
+      }
+      a.data += a.inner_step();
+      b += kPanel;
+    };
+    // The rows of the next tile, a line of each at a time: no processor foresees them.
+    const int64_t line = kInPlace ? 16 : inner;
+    for (int64_t k = 0; k < inner; k += line) {
+      for (int r = 0; kInPlace && r < kRows; ++r) {
+        __builtin_prefetch(a.data + (kRows + r) * a.row_step());
+      }
+      for (int64_t i = least(line, inner - k); i > 0; --i) add_one();
+    }
+    if (columns == kVectors * Lanes) {
+      for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) {
+          float* to = out + r * row_step + v * Lanes;
+          store(to, adds ? load(to) + sums[r][v] : sums[r][v]);
+        }
+      }
+      return;
+    }
+    for (int r = 0; r < kRows; ++r) {
+      float all[kVectors * Lanes];
+      for (int v = 0; v < kVectors; ++v) store(all + v * Lanes, sums[r][v]);
+      float* to = out + r * row_step;
+      for (int64_t c = 0; c < columns; ++c) to[c] = adds ? to[c] + all[c] : all[c];
+    }
+  }
+
+  /// The rows that are left, at most kRows.
+  template <int kRows, int kVectors, bool kInPlace>
+  [[gnu::always_inline]] static void last_tile(int64_t rows, int64_t columns, int64_t inner,
+                                               Factor<kInPlace> a, const float* b, float* out,
+                                               int64_t row_step, bool adds) {
+    if (rows == kRows) {
+      tile<kRows, kVectors>(columns, inner, a, b, out, row_step, adds);
+    } else if constexpr (kRows > 1) {
+      last_tile<kRows - 1, kVectors>(rows, columns, inner, a, b, out, row_step, adds);
+    }
+  }
+
+  /// All rows of one panel's columns.
+  template <int kVectors, bool kInPlace>
+  static void panel(int64_t rows, int64_t columns, int64_t inner, Factor<kInPlace> a,
+                    int64_t a_panel_step, const float* b, float* out, int64_t row_step, bool adds) {
+    constexpr int kRows = Rows * Vectors / kVectors;
+    static_assert(kPanel % kRows == 0);
+    for (int64_t r = 0; r < rows; r += kRows, out += kRows * row_step) {
+      auto from = a;
+      from.data += kInPlace ? r * a.step : r / kPanel * a_panel_step + r % kPanel;
+      if (rows - r >= kRows) {
+        tile<kRows, kVectors>(columns, inner, from, b, out, row_step, adds);
+      } else {
+        last_tile<kRows - 1, kVectors>(rows - r, columns, inner, from, b, out, row_step, adds);
+      }
+    }
+  }
+
+  /// Chooses the tiles that waste least on `columns`, at most a panel's.
+  template <int kVectors, bool kInPlace>
+  [[gnu::always_inline]] static void narrowest_panel(int64_t rows, int64_t columns, int64_t inner,
+                                                     Factor<kInPlace> a, int64_t a_panel_step,
+                                                     const float* b, float* out, int64_t row_step,
+                                                     bool adds) {
+    if constexpr (kVectors < Vectors) {
+      if (columns > kVectors * Lanes) {
+        return narrowest_panel<kVectors + 1>(rows, columns, inner, a, a_panel_step, b, out,
+                                             row_step, adds);
+      }
+    }
+    panel<kVectors>(rows, columns, inner, a, a_panel_step, b, out, row_step, adds);
+  }
+
+  struct Destination {
+    float* data;
+    int64_t row_step, panel_step;
+    /// Whether there is room for whole vectors.
+    bool packed;
+  };
+
+  static void multiply_into(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                            Destination out) {
+    // Long sums are sums of parts, for two reasons: panels of a part stay in the first cache, or
+    // come from the second one in time, and sums of parts round less than one long sum does.
+    const auto parts = (inner + kPart - 1) / kPart;
+    const auto part = parts > 1 ? (inner + parts - 1) / parts : inner;
+    for (int64_t start = 0; start == 0 || start < inner; start += part) {
+      const Panels part_a = {a.data + start * kPanel, a.step},
+                   part_b = {b.data + start * kPanel, b.step};
+      const auto length = least(part, inner - start);
+      // Where b stays in the second cache, rows of the result are finished one after the other.
+      const auto rows_at_once = !out.packed && columns * length <= kCached ? kPanel : rows;
+      for (int64_t r = 0; r < rows; r += rows_at_once) {
+        multiply_part(least(rows_at_once, rows - r), columns, length,
+                      {part_a.data + r / kPanel * a.step, a.step}, part_b,
+                      {out.data + r * out.row_step, out.row_step, out.panel_step, out.packed},
+                      start > 0);
+      }
+    }
+  }
+
+  static void multiply_part(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                            Destination out, bool adds) {
+    for (int64_t c = 0; c < columns; c += kPanel, b.data += b.step, out.data += out.panel_step) {
+      const auto width = least(kPanel, columns - c);
+      narrowest_panel<1, false>(rows, out.packed ? (width + Lanes - 1) / Lanes * Lanes : width,
+                                inner, {a.data, 0}, a.step, b.data, out.data, out.row_step, adds);
+    }
+  }
+
+  static void multiply(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                       Matrix out) {
+    multiply_into(rows, columns, inner, a, b, {out.data, out.row_step, kPanel, false});
+  }
+
+  static void multiply_packed(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
+                              Panels out) {
+    multiply_into(rows, columns, inner, a, b, {out.data, kPanel, out.step, true});
+  }
+
+  static void multiply_rows(int64_t rows, int64_t columns, int64_t inner, Matrix a, Panels b,
+                            Matrix out) {
+    for (int64_t c = 0; c < columns; c += kPanel, b.data += b.step) {
+      narrowest_panel<1, true>(rows, least(kPanel, columns - c), inner, {a.data, a.row_step}, 0,
+                               b.data, out.data + c, out.row_step, true);
+    }
+  }
+};
+
+}  // namespace xattn::cpu
