@@ -117,7 +117,7 @@ TEST(ClipTextModel, RefusesMasksOfAnotherShape) {
       [&] {
         model(ids, torch::ones({2, 4}));
       },
-      "[CLIPTextModel] attention_mask: expected [2, 5], got [2, 4]");
+      "[CLIPTextModel] text_model: attention_mask: expected [2, 5], got [2, 4]");
 }
 
 TEST(ClipTextModel, TakesIdsOf32BitsAndMasksOfAnyDtype) {
