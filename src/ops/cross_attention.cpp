@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "ops/cpu/blocked_attention.h"
+#include "ops/cpu/choice.h"
 #include "ops/gradient.h"
 #include "xattn/ops/attention.h"
 #include "xattn/ops/linear.h"
@@ -72,7 +73,7 @@ int64_t tokens_at_once(const PreparedText& text) {
 }  // namespace
 
 bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features) {
-  return features.is_cpu() && features.scalar_type() == at::kFloat &&
+  return cpu::use_kernels() && features.is_cpu() && features.scalar_type() == at::kFloat &&
          !layer_wants_gradient(weights, features);
 }
 
