@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+import linear
 import plot
 import report
 from cases import CASES, ROOT, select
@@ -43,6 +44,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cases", default="*", metavar="PATTERNS")
     parser.add_argument("--contenders", default="*", metavar="PATTERNS")
+    parser.add_argument("--no-linear", action="store_true", help="leave out the linear layers")
     parser.add_argument("--baseline", default="xattn", choices=names, metavar="CONTENDER")
     parser.add_argument("--xattn", type=Path, default=ROOT / "build/release/bin/xattn")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -120,15 +122,23 @@ def facts(of: dict[str, Any]) -> list[str]:
     ]
 
 
-def write(options: argparse.Namespace, found: list[CaseResult], of: dict[str, Any]) -> None:
+def write(
+    options: argparse.Namespace,
+    found: list[CaseResult],
+    linear_rows: list[dict[str, Any]],
+    of: dict[str, Any],
+) -> None:
     """The files that were asked for."""
     written = []
     if options.json:
-        content = {**of, "cases": [case.to_json() for case in found]}
+        content = {**of, "cases": [case.to_json() for case in found], "linear": linear_rows}
         options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         written.append(str(options.json))
     if options.markdown:
-        options.markdown.write_text(report.markdown(found, facts(of)), encoding="utf-8")
+        text = report.markdown(found, facts(of))
+        if linear_rows:
+            text += "\n" + linear.markdown(linear_rows)
+        options.markdown.write_text(text, encoding="utf-8")
         written.append(str(options.markdown))
     if options.plot and not plot.absence():
         plot.save(found, options.plot)
@@ -154,10 +164,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="xattn-compare-") as scratch:
             found = run(options, Path(scratch))
+        rows = [] if options.no_linear else linear.measure(
+            options.xattn, options.threads, options.rounds
+        )
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    write(options, found, of)
+    if rows:
+        print(linear.markdown(rows))
+    write(options, found, rows, of)
     return 1 if any(result.failed for case in found for result in case.results) else 0
 
 

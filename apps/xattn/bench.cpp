@@ -1,4 +1,4 @@
-// xattn bench: how fast the ways to compute cross attention are on this machine, within one run.
+// xattn bench: how fast cross attention and linear layers are on this machine, within one run.
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/mm.h>
@@ -8,7 +8,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -17,9 +16,11 @@
 
 #include "commands.h"
 #include "contender.h"
+#include "linear_bench.h"
 #include "support/difference.h"
 #include "support/process.h"
 #include "support/program.h"
+#include "timing.h"
 #include "xattn/core/error.h"
 #include "xattn/io/safetensors.h"
 #include "xattn/models/simple_unet/simple_unet.h"
@@ -35,17 +36,6 @@ struct BenchOptions {
   std::string worker;
   std::string folder;
 };
-
-double seconds_of(const std::function<at::Tensor()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  const auto result = work();  // freed after the clock has stopped
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 // --- a worker of bench/compare.py: JSON lines on stdin and stdout ---
 
@@ -123,18 +113,27 @@ Case unet_case(int64_t e, int64_t size, int64_t t) {
 }
 
 /// The cases that have `text` in their names.
-std::vector<Case> cases_with(const std::string& text) {
-  std::vector<Case> found;
+struct Cases {
+  std::vector<Case> modules;
+  std::vector<LinearCase> linear;
+};
+
+Cases cases_with(const std::string& text) {
+  Cases found;
   std::string names;
   for (auto& test : {attention_case(256, 4, 1024, 10), attention_case(256, 4, 4096, 10),
                      attention_case(256, 4, 1024, 77), attention_case(256, 4, 4096, 77),
                      attention_case(640, 2, 1024, 77), attention_case(1280, 2, 256, 77),
                      unet_case(256, 512, 77)}) {
     names += (names.empty() ? "" : ", ") + test.name;
-    if (test.name.find(text) != std::string::npos) found.push_back(test);
+    if (test.name.find(text) != std::string::npos) found.modules.push_back(test);
   }
-  if (found.empty()) {
-    throw UsageError(fmt::format("--case: '{}' is in the name of none of: {}", text, names));
+  for (const auto& test : linear_cases()) {
+    if (test.name().find(text) != std::string::npos) found.linear.push_back(test);
+  }
+  if (found.modules.empty() && found.linear.empty()) {
+    throw UsageError(fmt::format("--case: '{}' is in the name of none of: {}, Linear ROWSxIN->OUT",
+                                 text, names));
   }
   return found;
 }
@@ -191,6 +190,13 @@ void print_text(const nlohmann::ordered_json& result) {
   }
 }
 
+void print_linear(const nlohmann::ordered_json& row) {
+  fmt::print("  {:<26}{:>9.3f} ms {:>9.3f} ms {:>7.2f}x   difference {:.0e}\n",
+             row["case"].get<std::string>(), row["milliseconds"].get<double>(),
+             row["milliseconds_of_libtorch"].get<double>(),
+             row["times_as_fast_as_libtorch"].get<double>(), row["difference"].get<double>());
+}
+
 int bench(const BenchOptions& options) {
   const torch::NoGradGuard no_grad;
   if (options.threads > 0) at::set_num_threads(options.threads);
@@ -199,16 +205,24 @@ int bench(const BenchOptions& options) {
   const auto peak = peak_flops();
   nlohmann::ordered_json document = {{"threads", at::get_num_threads()},
                                      {"sgemm_gflops", peak / 1e9},
-                                     {"cases", nlohmann::ordered_json::array()}};
+                                     {"cases", nlohmann::ordered_json::array()},
+                                     {"linear", nlohmann::ordered_json::array()}};
   if (!options.json) {
     fmt::print(
         "{} threads, sgemm {:.0f} GFLOP/s; x: times as fast as the faster of explicit and sdpa\n",
         at::get_num_threads(), peak / 1e9);
   }
-  for (const auto& test : cases) {
+  for (const auto& test : cases.modules) {
     const auto result = measure(test, options.rounds, peak);
     document["cases"].push_back(result);
     if (!options.json) print_text(result);
+  }
+  if (!options.json && !cases.linear.empty()) {
+    fmt::print("Linear: ours, LibTorch's, times as fast as LibTorch's\n");
+  }
+  for (const auto& test : cases.linear) {
+    document["linear"].push_back(measure_linear(test, options.rounds));
+    if (!options.json) print_linear(document["linear"].back());
   }
   if (options.json) fmt::print("{}\n", document.dump(2));
   return kDone;
@@ -219,8 +233,7 @@ int bench(const BenchOptions& options) {
 Command add_bench(CLI::App& program) {
   auto options = std::make_shared<BenchOptions>();
   auto* command = program.add_subcommand(
-      "bench",
-      "Times the ways to compute cross attention, interleaved, as ratios on this machine.");
+      "bench", "Times cross attention and linear layers, interleaved, as ratios on this machine.");
   command->add_flag("--json", options->json, "print JSON");
   command->add_option("--threads", options->threads, "threads (default: as LibTorch chooses)")
       ->check(CLI::Range(1, 1024));

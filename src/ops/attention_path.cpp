@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/cpu/choice.h"
+
 namespace xattn {
 namespace {
 
@@ -19,24 +21,51 @@ int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-// What a path costs beside its large products, in floating-point operations that take as long.
-// Fitted to 150 shapes on AVX-512, see docs/performance.md; for shapes of diffusion models all are
-// small.
-constexpr double kSdpaSlowdown = 2.5;         // LibTorch's products beside ours
-constexpr double kHeadProductSlowdown = 1.3;  // products as narrow as a head
-constexpr double kPreparation = 3e6;
-constexpr double kFolding = 1e6;
-constexpr double kPackedElement = 5;
+/// What a path costs beside its large products, in floating-point operations that take as long.
+///
+/// Fitted by measuring every path, on shapes with E 64 to 1280, T 10 to 154 and N 1 to 4096, see
+/// docs/performance.md; for shapes of diffusion models all are small.
+struct Costs {
+  double sdpa_slowdown;          // LibTorch's products beside ours
+  double head_product_slowdown;  // products as narrow as a head
+  double preparation, folding;
+  double packed_element;
+  int64_t tokens_at_once;  // blocks are a whole number of them
+};
+
+const Costs& costs() {
+  static constexpr Costs kAvx512 = {2.5, 1.3, 3e6, 1e6, 5, 32}, kAvx2 = {1.6, 1.5, 2e6, 3e6, 4, 24},
+                         kOther = {0.5, 1.3, 3e6, 1e6, 5, 8};
+  switch (cpu::processor()) {
+    case cpu::Processor::kAvx512:
+      return kAvx512;
+    case cpu::Processor::kAvx2:
+      return kAvx2;
+    case cpu::Processor::kOther:
+      return kOther;
+  }
+  return kOther;
+}
+
+double sdpa_cost(const AttentionShape& s, double rows, bool prepared) {
+  const double large = product(rows, double(s.image_width + s.out_width), double(s.inner_width)) +
+                       2 * product(rows, double(s.inner_width), double(s.text_tokens));
+  return costs().sdpa_slowdown * (large + (prepared ? 0 : text_flops(s)));
+}
 
 double blocked_cost(const AttentionShape& s, double rows, bool prepared) {
+  const auto& cost = costs();
   const double widths = double(s.image_width + s.out_width);
   const double heads = 2 * product(rows, double(s.inner_width), double(round_up(s.text_tokens, 8)));
-  const double large = product(rows, widths, double(s.inner_width)) + kHeadProductSlowdown * heads;
+  const double large =
+      product(rows, widths, double(s.inner_width)) + cost.head_product_slowdown * heads;
   if (prepared) return large;
-  return large + text_flops(s) + kPreparation + kPackedElement * widths * double(s.inner_width);
+  return large + text_flops(s) + cost.preparation +
+         cost.packed_element * widths * double(s.inner_width);
 }
 
 double folded_cost(const AttentionShape& s, double rows, bool prepared) {
+  const auto& cost = costs();
   const double widths = double(s.image_width + s.out_width),
                inner = double(s.num_heads * s.text_tokens);
   const double large = product(rows, widths, inner);
@@ -44,7 +73,8 @@ double folded_cost(const AttentionShape& s, double rows, bool prepared) {
   const double folding =
       product(double(s.batch * round_up(s.text_tokens, 8)), double(s.inner_width), widths);
   const double packed = widths * (double(s.inner_width) + double(s.batch) * inner);
-  return large + text_flops(s) + folding + kPreparation + kFolding + kPackedElement * packed;
+  return large + text_flops(s) + folding + cost.preparation + cost.folding +
+         cost.packed_element * packed;
 }
 
 }  // namespace
@@ -79,14 +109,15 @@ double attention_flops(AttentionPath path, const AttentionShape& s, bool prepare
 }
 
 AttentionPath choose_attention_path(const AttentionShape& shape, bool prepared) {
-  // Blocks are a whole number of vectors.
-  const double rows = double(shape.batch * round_up(shape.image_tokens, 32));
-  const double blocked = blocked_cost(shape, rows, prepared),
-               folded = folded_cost(shape, rows, prepared);
-  const double best = std::min(blocked, folded);
-  if (!prepared && kSdpaSlowdown * attention_flops(AttentionPath::kSdpa, shape, false) < best) {
-    return AttentionPath::kSdpa;
-  }
+  if (!cpu::use_kernels()) return AttentionPath::kSdpa;
+  const double rows = double(shape.batch * shape.image_tokens),
+               blocks = double(shape.batch * round_up(shape.image_tokens, costs().tokens_at_once));
+  const double blocked = blocked_cost(shape, blocks, prepared),
+               folded = folded_cost(shape, blocks, prepared);
+  // A prepared text is used for any number of image tokens. LibTorch's path is far behind with
+  // many, or ahead with any.
+  const double sdpa = sdpa_cost(shape, prepared ? blocks : rows, prepared);
+  if (sdpa < std::min(blocked, folded)) return AttentionPath::kSdpa;
   return folded <= blocked ? AttentionPath::kFolded : AttentionPath::kBlocked;
 }
 

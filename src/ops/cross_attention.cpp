@@ -12,6 +12,7 @@
 #include "core/check.h"
 #include "ops/check_prepared.h"
 #include "ops/cpu/blocked_attention.h"
+#include "ops/cpu/choice.h"
 #include "ops/gradient.h"
 #include "xattn/ops/attention.h"
 #include "xattn/ops/linear.h"
@@ -98,7 +99,7 @@ void check_text(const at::Tensor& image_features, const PreparedText& text) {
 }  // namespace
 
 bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features) {
-  return features.is_cpu() && features.scalar_type() == at::kFloat &&
+  return cpu::use_kernels() && features.is_cpu() && features.scalar_type() == at::kFloat &&
          !layer_wants_gradient(weights, features) && !is_autocast(at::kCPU);
 }
 

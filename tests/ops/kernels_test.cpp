@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "ops/cpu/linear.h"
+#include "ops/cpu/packed.h"
 #include "support/parity.h"
 
 namespace xattn::cpu {
@@ -41,8 +42,7 @@ class KernelsTest : public ::testing::TestWithParam<const Kernels*> {
 
   Packed pack(const at::Tensor& matrix) const {
     auto packed = empty(matrix.size(0), matrix.size(1));
-    kernels_.pack(matrix.size(0), matrix.size(1),
-                  {matrix.data_ptr<float>(), matrix.stride(0), matrix.stride(1)}, packed.panels());
+    kernels_.pack(matrix.size(0), matrix.size(1), stored_matrix_of(matrix), packed.panels());
     return packed;
   }
 
@@ -69,12 +69,34 @@ TEST_P(KernelsTest, PacksAMatrixOrItsTransposeAndFillsWithZeros) {
   }
 }
 
+TEST_P(KernelsTest, PacksStoredTypesAsATenWidensThem) {
+  // Every number of 16 bits: subnormals, infinities and NaN among them.
+  const auto bits = torch::arange(-(1 << 15), 1 << 15, torch::kShort);
+  for (const auto type : {torch::kHalf, torch::kBFloat16}) {
+    for (const auto& sizes : {std::array<int64_t, 2>{256, 256}, {64, 1024}}) {
+      const auto stored = bits.view(type).view({sizes[0], sizes[1]});
+      const auto expected = stored.to(torch::kFloat).contiguous().view(torch::kInt);
+      const auto packed = pack(stored).matrix().narrow(1, 0, sizes[1]);
+      EXPECT_TRUE(packed.contiguous().view(torch::kInt).equal(expected));
+      const auto transposed = pack(stored.t()).matrix().narrow(1, 0, sizes[0]);
+      EXPECT_TRUE(transposed.contiguous().view(torch::kInt).equal(expected.t()));
+    }
+    // Rows and columns below a vector.
+    const auto corner = bits.view(type).narrow(0, 1000, 35).view({5, 7});
+    EXPECT_TRUE(pack(corner).matrix().narrow(1, 0, 7).equal(corner.to(torch::kFloat)));
+    EXPECT_TRUE(pack(corner.t()).matrix().narrow(1, 0, 5).equal(corner.t().to(torch::kFloat)));
+  }
+}
+
 TEST_P(KernelsTest, MultipliesWithEveryRemainder) {
   for (const auto& [rows, columns, inner] : {std::array<int64_t, 3>{1, 1, 1},
                                              {8, 32, 16},
                                              {9, 33, 1},
                                              {77, 100, 320},
                                              {250, 70, 617},
+                                             {49, 31, 385},
+                                             {17, 9, 1500},
+                                             {23, 15, 384},
                                              {3, 200, 0}}) {
     const auto a = torch::randn({inner, rows}), b = torch::randn({inner, columns});
     const auto packed_a = pack(a), packed_b = pack(b);
@@ -95,6 +117,31 @@ TEST_P(KernelsTest, MultipliesWithEveryRemainder) {
     EXPECT_TRUE(packed_out.matrix()
                     .narrow(1, 0, columns)
                     .equal(out.narrow(0, 0, rows).narrow(1, 0, columns)));
+  }
+}
+
+TEST_P(KernelsTest, MultipliesRowsWhereTheyLieAndAddsToTheResult) {
+  for (int64_t rows = 1; rows <= 20; ++rows) {
+    for (const auto& [columns, inner] : {std::array<int64_t, 2>{1, 1},
+                                         {7, 3},
+                                         {8, 16},
+                                         {17, 40},
+                                         {kernels_.panel, 33},
+                                         {2 * kernels_.panel + 5, 300}}) {
+      const auto wider = torch::randn({rows, inner + 5}), b = torch::randn({inner, columns});
+      const auto a = wider.narrow(1, 2, inner);
+      const auto out = torch::randn({rows + 1, columns + 2}), before = out.clone();
+      const auto packed_b = pack(b);
+      kernels_.multiply_rows(rows, columns, inner, {a.data_ptr<float>(), a.stride(0)},
+                             packed_b.panels(), {out.data_ptr<float>(), out.stride(0)});
+      auto exact = before.to(torch::kDouble);
+      exact.narrow(0, 0, rows)
+          .narrow(1, 0, columns)
+          .add_(a.to(torch::kDouble).mm(b.to(torch::kDouble)));
+      EXPECT_LE((out - exact).abs().max().item<double>(), 2e-6 * std::sqrt(double(inner) + 1));
+      EXPECT_TRUE(out.narrow(1, columns, 2).equal(before.narrow(1, columns, 2)));
+      EXPECT_TRUE(out.narrow(0, rows, 1).equal(before.narrow(0, rows, 1)));
+    }
   }
 }
 
@@ -127,12 +174,31 @@ TEST_P(KernelsTest, SoftmaxOverTextWhereNothingIsLeftIsZero) {
 INSTANTIATE_TEST_SUITE_P(Cpu, KernelsTest, ::testing::ValuesIn(available_kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
 
+TEST(CpuLinear, TakesAStoredWeight) {
+  torch::manual_seed(13);
+  const auto x = torch::randn({9, 500}), bias = torch::randn({70});
+  for (const auto type : {torch::kHalf, torch::kBFloat16}) {
+    const auto weight = torch::randn({70, 500}).to(type);
+    EXPECT_TRUE(cpu::linear(x, weight, bias).equal(cpu::linear(x, weight.to(torch::kFloat), bias)));
+  }
+}
+
+TEST(CpuLinear, TakesARowBesideOthersInMemory) {
+  const auto x = torch::randn({6, 40}).narrow(1, 3, 30), weight = torch::randn({30, 50}).t();
+  EXPECT_TRUE(
+      is_near("strided", cpu::linear(x, weight, at::Tensor()), torch::linear(x, weight), 1e-6));
+}
+
 TEST(CpuLinear, IsThatOfATen) {
   torch::manual_seed(12);
   for (const auto& [rows, in, out] : {std::array<int64_t, 3>{1, 1, 1},
                                       {40, 256, 256},
                                       {154, 768, 320},
                                       {5, 33, 70},
+                                      {2, 1, 1000},
+                                      {100, 3, 1},
+                                      {50, 2000, 30},
+                                      {300, 900, 700},
                                       {1500, 40, 70}}) {
     const auto x = torch::randn({1, rows, in}),
                weight = torch::randn({out, in}) / std::sqrt(double(in));

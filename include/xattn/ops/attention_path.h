@@ -41,7 +41,8 @@ struct AttentionShape {
 /// Floating-point operations of a path for this shape; with `prepared`, without those of the text.
 double attention_flops(AttentionPath path, const AttentionShape& shape, bool prepared);
 
-/// The cheapest of `kBlocked`, `kFolded` and, where the text is not prepared, `kSdpa`.
+/// The cheapest of `kBlocked`, `kFolded` and `kSdpa` on this processor, always the same for a
+/// shape; `kSdpa` where our kernels are switched off.
 ///
 /// Per image token, blocked costs the query projection, the scores, their product with the values
 /// and the output projection; folded costs two products with an inner width of num_heads ·

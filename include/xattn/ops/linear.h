@@ -7,7 +7,8 @@ namespace xattn {
 /// x · weightᵀ + bias; the bias may be undefined.
 ///
 /// Shapes: x `[..., S]`, weight `[O, S]`, bias `[O]`; returns `[..., O]`. float32 on the CPU
-/// without gradient takes our kernels, the rest `at::linear`.
+/// without gradient or autocast takes our kernels where they are at least as fast on this
+/// processor, the rest `at::linear`.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
 }  // namespace xattn

@@ -28,11 +28,12 @@ const Kernels& kernels() {
   static const Kernels& chosen = []() -> const Kernels& {
     const auto available = available_kernels();
     const char* name = std::getenv("XATTN_CPU_KERNELS");
-    if (!name) return *available.front();
-    std::string names;
+    // `torch` keeps callers from all of them: see choice.h.
+    if (!name || name == std::string("torch")) return *available.front();
+    std::string names = "torch";
     for (const auto* each : available) {
       if (each->name == std::string(name)) return *each;
-      names += (names.empty() ? "" : ", ") + std::string(each->name);
+      names += ", " + std::string(each->name);
     }
     throw ValueError("[xattn] XATTN_CPU_KERNELS: expected one of " + names + ", got " + name);
   }();

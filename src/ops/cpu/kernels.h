@@ -71,7 +71,8 @@ struct Kernels {
 /// Those that run on this processor, fastest first.
 std::vector<const Kernels*> available_kernels();
 
-/// The fastest of them, or those that the environment's XATTN_CPU_KERNELS names.
+/// The fastest of them, or those that the environment's XATTN_CPU_KERNELS names. Where that says
+/// `torch`, `use_kernels` of choice.h is false and nobody should ask.
 const Kernels& kernels();
 
 }  // namespace xattn::cpu

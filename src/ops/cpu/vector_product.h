@@ -17,7 +17,7 @@ struct VectorProduct : VectorTypes<Lanes> {
   using Types::load;
   using Types::store;
   static constexpr int kPanel = Lanes * Vectors;
-  static constexpr int64_t kPart = 384, kCached = 32 << 10;
+  static constexpr int64_t kPart = 192, kCached = 32 << 10;
 
   /// A factor whose element (k, row) is at data[k * inner_step + row * row_step].
   template <bool kInPlace>
@@ -127,9 +127,11 @@ struct VectorProduct : VectorTypes<Lanes> {
                             Destination out) {
     // Long sums are sums of parts, for two reasons: panels of a part stay in the first cache, or
     // come from the second one in time, and sums of parts round less than one long sum does.
-    const auto parts = (inner + kPart - 1) / kPart;
-    const auto part = parts > 1 ? (inner + parts - 1) / parts : inner;
-    for (int64_t start = 0; start == 0 || start < inner; start += part) {
+    // Without any part, the result is zero.
+    const auto parts = inner > 0 ? (inner + kPart - 1) / kPart : 1;
+    const auto part = (inner + parts - 1) / parts;
+    for (int64_t i = 0; i < parts; ++i) {
+      const auto start = i * part;
       const Panels part_a = {a.data + start * kPanel, a.step},
                    part_b = {b.data + start * kPanel, b.step};
       const auto length = least(part, inner - start);

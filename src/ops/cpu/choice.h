@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+namespace xattn::cpu {
+
+/// Whether our kernels may be used at all: not where XATTN_CPU_KERNELS is `torch`.
+bool use_kernels();
+
+/// What decides between our kernels and LibTorch's operators: whose products are faster here.
+enum class Processor {
+  /// AMD with AVX-512: LibTorch's products are MKL's, which keep to AVX2 there.
+  kAvx512,
+  /// AVX2, and AVX-512 where MKL uses it too.
+  kAvx2,
+  /// No vectors but the least: LibTorch's products are faster.
+  kOther,
+};
+Processor processor();
+
+/// Whether `cpu::linear` is at least as fast as `at::linear`, for x `[rows, inner]` and a result
+/// `[rows, columns]`. It says the same whenever it is asked on one machine.
+bool linear_is_faster(int64_t rows, int64_t inner, int64_t columns);
+
+}  // namespace xattn::cpu
