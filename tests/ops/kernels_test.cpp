@@ -114,9 +114,8 @@ TEST_P(KernelsTest, MultipliesWithEveryRemainder) {
     const auto packed_out = empty(rows, columns);
     kernels_.multiply_packed(rows, columns, inner, packed_a.panels(), packed_b.panels(),
                              packed_out.panels());
-    EXPECT_TRUE(packed_out.matrix()
-                    .narrow(1, 0, columns)
-                    .equal(out.narrow(0, 0, rows).narrow(1, 0, columns)));
+    EXPECT_LE((packed_out.matrix().narrow(1, 0, columns) - exact).abs().max().item<double>(),
+              2e-6 * scale);
   }
 }
 
@@ -138,7 +137,7 @@ TEST_P(KernelsTest, MultipliesRowsWhereTheyLieAndAddsToTheResult) {
       exact.narrow(0, 0, rows)
           .narrow(1, 0, columns)
           .add_(a.to(torch::kDouble).mm(b.to(torch::kDouble)));
-      EXPECT_LE((out - exact).abs().max().item<double>(), 2e-6 * std::sqrt(double(inner) + 1));
+      EXPECT_LE((out - exact).abs().max().item<double>(), 4e-6 * std::sqrt(double(inner) + 1));
       EXPECT_TRUE(out.narrow(1, columns, 2).equal(before.narrow(1, columns, 2)));
       EXPECT_TRUE(out.narrow(0, rows, 1).equal(before.narrow(0, rows, 1)));
     }

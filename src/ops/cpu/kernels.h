@@ -52,7 +52,7 @@ struct Kernels {
   void (*pack)(int64_t rows, int64_t columns, StoredMatrix matrix, Panels packed);
   /// out = aᵀ · b, with a `[inner, rows]` and b `[inner, columns]`; out has a column_step of 1.
   void (*multiply)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b, Matrix out);
-  /// The same, with a packed result, whose last panel is not filled up.
+  /// The same but for rounding, with a packed result, whose last panel is not filled up.
   void (*multiply_packed)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
                           Panels out);
   /// out += a · b, with a `[rows, inner]` read where it lies, and b `[inner, columns]`; a and out

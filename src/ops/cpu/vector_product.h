@@ -17,7 +17,7 @@ struct VectorProduct : VectorTypes<Lanes> {
   using Types::load;
   using Types::store;
   static constexpr int kPanel = Lanes * Vectors;
-  static constexpr int64_t kPart = 192, kCached = 32 << 10;
+  static constexpr int64_t kPart = 256, kCached = 32 << 10;
 
   /// A factor whose element (k, row) is at data[k * inner_step + row * row_step].
   template <bool kInPlace>
@@ -126,9 +126,11 @@ struct VectorProduct : VectorTypes<Lanes> {
   static void multiply_into(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
                             Destination out) {
     // Long sums are sums of parts, for two reasons: panels of a part stay in the first cache, or
-    // come from the second one in time, and sums of parts round less than one long sum does.
-    // Without any part, the result is zero.
-    const auto parts = inner > 0 ? (inner + kPart - 1) / kPart : 1;
+    // come from the second one in time, and sums of parts round less than one long sum does. A
+    // packed result goes into another product, scores into an exponential before: there long sums
+    // have shorter parts. Without any part, the result is zero.
+    const auto longest = out.packed && inner > kPart ? kPart / 2 : kPart;
+    const auto parts = inner > 0 ? (inner + longest - 1) / longest : 1;
     const auto part = (inner + parts - 1) / parts;
     for (int64_t i = 0; i < parts; ++i) {
       const auto start = i * part;
