@@ -2,6 +2,7 @@
 
 #include "core/call.h"
 #include "core/check.h"
+#include "models/unet_2d_condition/unet_2d_block_parts.h"
 
 namespace xattn {
 namespace {
@@ -59,10 +60,7 @@ torch::Tensor BasicTransformerBlockImpl::forward(const torch::Tensor& hidden_sta
   const auto& weight = attn1->to_q->weight;
   check_input(kBasicTransformerBlock, "hidden_states", hidden_states, {"B", "N", options.dim()},
               weight);
-  const auto& text_states = text.encoder_hidden_states();
-  if (text_states.defined())
-    check_input(kBasicTransformerBlock, "encoder_hidden_states", text_states, {"B", "T", "S"},
-                weight);
+  unet_2d_block::check_text(kBasicTransformerBlock, text, weight);
   const auto normed = norm1(hidden_states);
   auto states = hidden_states + (options.only_cross_attention()
                                      ? text.attend(*attn1, normed, text.attention_mask())

@@ -2,6 +2,7 @@
 
 #include "core/call.h"
 #include "core/check.h"
+#include "models/unet_2d_condition/unet_2d_block_parts.h"
 #include "xattn/models/unet_2d_condition/basic_transformer_block.h"
 
 namespace xattn {
@@ -63,10 +64,7 @@ torch::Tensor Transformer2DModelImpl::forward(const torch::Tensor& hidden_states
   const Call call(*this, kTransformer2DModel);
   check_input(kTransformer2DModel, "hidden_states", hidden_states,
               {"B", options.in_channels(), "H", "W"}, norm->weight);
-  const auto& text_states = text.encoder_hidden_states();
-  if (text_states.defined())
-    check_input(kTransformer2DModel, "encoder_hidden_states", text_states, {"B", "T", "S"},
-                norm->weight);
+  unet_2d_block::check_text(kTransformer2DModel, text, norm->weight);
   const auto tokens_of = [](const torch::Tensor& image) {
     return image.flatten(2).transpose(1, 2).contiguous();
   };

@@ -5,15 +5,19 @@
 
 namespace xattn::unet_2d_block {
 
+void check_text(const std::string& place, const TextContext& text, const torch::Tensor& weight) {
+  const auto& states = text.encoder_hidden_states();
+  if (states.defined())
+    check_input(place, "encoder_hidden_states", states, {"B", "T", "S"}, weight);
+}
+
 void check_inputs(const std::string& place, const torch::Tensor& hidden_states, int64_t channels,
                   const torch::Tensor& temb, const TextContext& text,
                   const ResnetBlock2DImpl& first) {
   const auto& weight = first.conv1->weight;
   check_input(place, "hidden_states", hidden_states, {"B", channels, "H", "W"}, weight);
   check_input(place, "temb", temb, {hidden_states.size(0), *first.options.temb_channels()}, weight);
-  const auto& states = text.encoder_hidden_states();
-  if (states.defined())
-    check_input(place, "encoder_hidden_states", states, {"B", "T", "S"}, weight);
+  check_text(place, text, weight);
 }
 
 Layers::Layers(const std::string& place_, const UNetResnetOptions& options_, int64_t out_channels_)

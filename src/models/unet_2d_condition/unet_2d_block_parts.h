@@ -12,6 +12,9 @@
 
 namespace xattn::unet_2d_block {
 
+/// Checks the text that a module of class `place` is called with, if it is not a prepared one.
+void check_text(const std::string& place, const TextContext& text, const torch::Tensor& weight);
+
 /// Checks what a block of class `place` is called with; `first` is its first layer, which takes
 /// `channels`.
 void check_inputs(const std::string& place, const torch::Tensor& hidden_states, int64_t channels,
