@@ -25,7 +25,7 @@ bool can_use_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Te
 
 bool is_faster(const at::Tensor& x, const at::Tensor& weight) {
   const auto inner = weight.size(1);
-  return inner > 0 && cpu::linear_is_faster(x.numel() / inner, inner, weight.size(0));
+  return inner > 0 && cpu::linear_is_faster(x.numel() / inner);
 }
 
 }  // namespace

@@ -155,23 +155,25 @@ at::Tensor unfolded(const Features& features, const PreparedBlocks& text) {
              tokens = text.text_tokens;
   const auto head_dim = inner / heads;
   Output output(features, text.out_width);
-  for_each_block<4>(
-      output.batch, output.tokens, {width, inner, tokens, inner + 1},
+  for_each_block<3>(
+      output.batch, output.tokens, {width, inner + 1, tokens},
       [&](int64_t b, int64_t start, int64_t count, const auto& scratch) {
-        const auto [image, query, weights, merged] = scratch;
+        const auto [image, query, weights] = scratch;
         kernel.pack(width, count, features.columns(b, start), image);
         kernel.multiply_packed(inner, count, width, packed_at(text.query, 0), image, query);
         for (int64_t h = 0; h < heads; ++h) {
           const auto head = (text.batch_size == 1 ? 0 : b) * heads + h;
-          kernel.multiply_packed(tokens, count, head_dim, packed_at(text.key, head),
-                                 from_row(query, h * head_dim), weights);
+          const auto head_query = from_row(query, h * head_dim);
+          kernel.multiply_packed(tokens, count, head_dim, packed_at(text.key, head), head_query,
+                                 weights);
           kernel.softmax_over_text(
               1, tokens, count, text.score_bias.const_data_ptr<float>() + head * tokens, weights);
+          // What the head gives takes its query's place.
           kernel.multiply_packed(head_dim, count, tokens, packed_at(text.value, head), weights,
-                                 from_row(merged, h * head_dim));
+                                 head_query);
         }
-        fill_row(merged, inner, count);
-        output.write(b, start, count, inner + 1, merged, packed_at(text.out, 0));
+        fill_row(query, inner, count);
+        output.write(b, start, count, inner + 1, query, packed_at(text.out, 0));
       });
   return output.result();
 }

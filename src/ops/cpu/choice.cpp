@@ -39,21 +39,10 @@ Processor processor() {
 
 // Measured on AMD at the shapes of Stable Diffusion 1.5, 2.1 and XL, see docs/performance.md. On
 // other processors, MKL's strongest among them, nothing is measured: LibTorch's is taken.
-bool linear_is_faster(int64_t rows, int64_t inner, int64_t columns) {
+bool linear_is_faster(int64_t rows) {
   static const bool is_measured = is_amd();
   // A single row is a product with a vector, which waits for memory alone.
-  if (!use_kernels() || !is_measured || rows < 2) return false;
-  switch (processor()) {
-    case Processor::kAvx512:
-      return true;
-    case Processor::kAvx2:
-      // MKL packs its input too, at each call. That pays for many rows and long sums, unless the
-      // result is as wide as to make the weight's packing the larger part.
-      return rows < 512 || columns < 512 || columns > inner;
-    case Processor::kOther:
-      return false;
-  }
-  return false;
+  return use_kernels() && is_measured && rows > 1 && processor() != Processor::kOther;
 }
 
 }  // namespace xattn::cpu

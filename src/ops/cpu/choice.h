@@ -18,8 +18,8 @@ enum class Processor {
 };
 Processor processor();
 
-/// Whether `cpu::linear` is at least as fast as `at::linear`, for x `[rows, inner]` and a result
-/// `[rows, columns]`. It says the same whenever it is asked on one machine.
-bool linear_is_faster(int64_t rows, int64_t inner, int64_t columns);
+/// Whether `cpu::linear` is at least as fast as `at::linear` for an x of so many rows. It says the
+/// same whenever it is asked on one machine.
+bool linear_is_faster(int64_t rows);
 
 }  // namespace xattn::cpu

@@ -122,6 +122,10 @@ struct VectorPack : VectorTypes<Lanes> {
       for (int64_t r = 0; r < rows; r += Lanes) {
         const auto* in = matrix + r + c * column_step;
         if (c + Lanes <= columns && r + Lanes <= rows) {
+          // The next columns' lines, perhaps the next panel's: no processor foresees so many.
+          for (int i = 0; r % 16 == 0 && i < Lanes; ++i) {
+            __builtin_prefetch(in + (Lanes + i) * column_step);
+          }
           transpose<Stored>(in, column_step, out + r * kPanel + c, kPanel);
           continue;
         }

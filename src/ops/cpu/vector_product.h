@@ -36,7 +36,13 @@ struct VectorProduct : VectorTypes<Lanes> {
       __builtin_prefetch(out + r * row_step);
       __builtin_prefetch(out + r * row_step + columns - 1);
     }
-    Floats sums[kRows][kVectors] = {};
+    // Unrolled, so that the sums are in registers only.
+    Floats sums[kRows][kVectors];
+#pragma GCC unroll 32
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 32
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = Floats{};
+    }
     const auto add_one = [&] {
       Floats row[kVectors];
       for (int v = 0; v < kVectors; ++v) row[v] = load(b + v * Lanes);
@@ -53,6 +59,7 @@ struct VectorProduct : VectorTypes<Lanes> {
       for (int r = 0; kInPlace && r < kRows; ++r) {
         __builtin_prefetch(a.data + (kRows + r) * a.row_step());
       }
+#pragma GCC unroll 4
       for (int64_t i = least(line, inner - k); i > 0; --i) add_one();
     }
     if (columns == kVectors * Lanes) {
@@ -64,6 +71,7 @@ struct VectorProduct : VectorTypes<Lanes> {
       }
       return;
     }
+#pragma GCC unroll 32
     for (int r = 0; r < kRows; ++r) {
       float all[kVectors * Lanes];
       for (int v = 0; v < kVectors; ++v) store(all + v * Lanes, sums[r][v]);
@@ -128,9 +136,10 @@ struct VectorProduct : VectorTypes<Lanes> {
     // Long sums are sums of parts, for two reasons: panels of a part stay in the first cache, or
     // come from the second one in time, and sums of parts round less than one long sum does. A
     // packed result goes into another product, scores into an exponential before: there long sums
-    // have shorter parts. Without any part, the result is zero.
+    // have shorter parts. The last eighth of a part is none of its own. Without any part, the
+    // result is zero.
     const auto longest = out.packed && inner > kPart ? kPart / 2 : kPart;
-    const auto parts = inner > 0 ? (inner + longest - 1) / longest : 1;
+    const auto parts = inner > longest ? (inner + longest * 7 / 8 - 1) / longest : 1;
     const auto part = (inner + parts - 1) / parts;
     for (int64_t i = 0; i < parts; ++i) {
       const auto start = i * part;
