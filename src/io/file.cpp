@@ -57,6 +57,13 @@ void File::read(std::uint64_t offset, void* to, std::size_t count) const {
   }
 }
 
+bool exists(const Subject& subject) {
+  struct stat status {};
+  if (::stat(subject.path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  subject.fail(cat("cannot be examined: ", std::strerror(errno)));
+}
+
 std::string File::read(std::uint64_t offset, std::size_t count) const {
   if (offset > size_ || count > size_ - offset) {
     fail(cat("expected ", count, " bytes at byte ", offset, ", the file ends at byte ", size_));

@@ -48,4 +48,8 @@ class File {
   std::uint64_t size_ = 0;
 };
 
+/// Whether there is something of that name; throws where that cannot be told (a link to itself, a
+/// name that is too long).
+bool exists(const Subject& subject);
+
 }  // namespace xattn::io

@@ -8,37 +8,38 @@ namespace {
 constexpr std::size_t kLongestText = std::size_t{4} << 20;
 constexpr std::size_t kLongestWord = 64;
 constexpr std::size_t kLongestSpace = std::size_t{1} << 20;
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 }  // namespace
 
-void guard_json(const Subject& subject, std::string_view json, const JsonLimits& limits) {
+std::string json_guard_problem(std::string_view text, int most_levels) {
   int depth = 0;
   std::size_t word = 0;
   std::size_t space = 0;
-  // The parser would take it for the end.
-  if (json.find('\0') != std::string_view::npos) {
-    subject.fail(cat(limits.what, ": expected a JSON object in UTF-8, got a zero byte"));
+  if (text.starts_with(kByteOrderMark))
+    return "JSON: expected no byte order mark before it, got one";
+  if (const auto at = text.find('\0'); at != text.npos) {
+    return cat("JSON: expected a JSON object in UTF-8, got a zero byte at byte ", at);
   }
-  for (std::size_t at = 0; at < json.size(); ++at) {
-    const char c = json[at];
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
     const bool blank = c == ' ' || c == '\n' || c == '\r' || c == '\t';
     space = blank ? space + 1 : 0;
     if (space > kLongestSpace) {
-      subject.fail(cat(limits.what, ": expected at most ", kLongestSpace,
-                       " bytes of white space in a row, got more at byte ", at));
+      return cat("JSON: expected at most ", kLongestSpace,
+                 " bytes of white space in a row, got more at byte ", at);
     }
     if (c == '"') {
       const std::size_t start = ++at;
-      while (at < json.size() && json[at] != '"') at += json[at] == '\\' ? 2 : 1;
+      while (at < text.size() && text[at] != '"') at += text[at] == '\\' ? 2 : 1;
       if (at - start > kLongestText) {
-        subject.fail(cat(limits.what, ": expected texts of at most ", kLongestText,
-                         " bytes, got more at byte ", start));
+        return cat("JSON: expected texts of at most ", kLongestText, " bytes, got more at byte ",
+                   start);
       }
       word = 0;
     } else if (c == '{' || c == '[') {
-      if (++depth > limits.depth) {
-        subject.fail(cat(limits.what, ": expected at most ", limits.depth,
-                         " levels, got more at byte ", at));
+      if (++depth > most_levels) {
+        return cat("JSON: expected at most ", most_levels, " levels, got more at byte ", at);
       }
       word = 0;
     } else if (c == '}' || c == ']') {
@@ -47,10 +48,11 @@ void guard_json(const Subject& subject, std::string_view json, const JsonLimits&
     } else if (blank || c == ',' || c == ':') {
       word = 0;
     } else if (++word > kLongestWord) {
-      subject.fail(cat(limits.what, ": expected JSON, got a word of more than ", kLongestWord,
-                       " bytes at byte ", at));
+      return cat("JSON: expected shorter words, got a word of more than ", kLongestWord,
+                 " bytes at byte ", at);
     }
   }
+  return {};
 }
 
 }  // namespace xattn::io

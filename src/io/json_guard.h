@@ -1,18 +1,15 @@
 #pragma once
 
-#include "io/subject.h"
+#include <string>
+#include <string_view>
 
 namespace xattn::io {
 
-/// What a JSON text is, for messages, and how deep it may nest.
-struct JsonLimits {
-  std::string_view what = "safetensors header";
-  int depth = 3;
-};
-
-/// Refuses a JSON text that nests too deep, or whose single tokens are so long that a parser's
-/// buffers for them would matter. Runs before the parser and understands no more than quotes and
-/// brackets.
-void guard_json(const Subject& subject, std::string_view json, const JsonLimits& limits = {});
+/// What is wrong with a JSON text before it is parsed; empty where nothing is.
+///
+/// It nests too deep, holds a zero byte (a parser would take it for the end) or a byte order mark
+/// (which Python refuses), or one of its tokens is so long that a parser's buffers for it would
+/// matter. Understands no more than quotes and brackets.
+std::string json_guard_problem(std::string_view text, int most_levels);
 
 }  // namespace xattn::io

@@ -9,14 +9,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 #include <utility>
 
 #include "core/text.h"
 #include "core/utf8.h"
-#include "io/json_guard.h"
+#include "io/json.h"
 
 namespace xattn::io {
 namespace {
@@ -25,7 +24,7 @@ constexpr std::string_view kMetadata = "__metadata__";
 
 /// Receives the parser's events. Knows the header's one shape, so that anything else is refused
 /// where it appears and no tree is built.
-class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+class HeaderReader : public JsonEvents {
  public:
   HeaderReader(const Subject& subject, Contents& contents, std::vector<ByteRange>& ranges)
       : subject_(subject), contents_(contents), ranges_(ranges) {}
@@ -36,7 +35,6 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t, const string_t&) override {
     return unexpected("a fraction, or a number beyond 64 bits");
   }
-  bool binary(binary_t&) override { return unexpected("binary data"); }
 
   bool number_unsigned(number_unsigned_t value) override {
     if (!in_array_) return unexpected("a number");
@@ -236,10 +234,10 @@ void parse_safetensors_header(const Subject& subject, std::string_view json,
                               std::vector<ByteRange>& ranges) {
   if (!json.starts_with('{')) subject.fail("safetensors header: expected '{' as its first byte");
   json = json.substr(0, json.find_last_not_of(' ') + 1);  // the padding
-  guard_json(subject, json);
   contents.format = CheckpointFormat::kSafetensors;
   HeaderReader reader(subject, contents, ranges);
-  nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
+  scan_json(json, {.levels = 3, .text_bytes = kLargestSafetensorsHeader}, reader);
+  if (!reader.problem.empty()) subject.fail(cat("safetensors header: ", reader.problem));
   refuse_duplicates(subject, contents.tensors,
                     [](const auto& tensor) -> const std::string& { return tensor.name; });
   refuse_duplicates(subject, contents.attributes,

@@ -3,7 +3,11 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 
+#include "core/text.h"
+#include "io/json.h"
 #include "xattn/core/error.h"
 
 namespace xattn {
@@ -16,19 +20,31 @@ std::vector<T> items_of(const nlohmann::json& list) {
   return items;
 }
 
+/// A whole number of 64 bits; a larger one would be read as a negative.
+bool is_whole(const nlohmann::json& field) {
+  constexpr auto kMost = std::uint64_t{std::numeric_limits<int64_t>::max()};
+  return field.is_number_integer() &&
+         (!field.is_number_unsigned() || field.get<std::uint64_t>() <= kMost);
+}
+
 /// Whether it is a list whose items all are as `is` says.
-bool is_list_of(const nlohmann::json& field, bool (nlohmann::json::*is)() const noexcept) {
-  return field.is_array() && std::all_of(field.begin(), field.end(),
-                                         [is](const nlohmann::json& item) { return (item.*is)(); });
+template <typename Is>
+bool is_list_of(const nlohmann::json& field, Is is) {
+  return field.is_array() && std::all_of(field.begin(), field.end(), is);
 }
 
 }  // namespace
 
-ConfigReader::ConfigReader(std::string place, const std::string& json_text)
+ConfigReader::ConfigReader(std::string place, const std::string& json_text, const char* part)
     : place_(std::move(place)) {
-  config_ = nlohmann::json::parse(json_text, nullptr, /*allow_exceptions=*/false);
-  if (!config_.is_object())
-    throw ValueError("[" + place_ + "] config.json: expected a JSON object");
+  auto [config, problem] = io::parse_json(json_text);
+  if (problem.empty() && !config.is_object()) problem = "expected a JSON object";
+  if (!problem.empty()) throw ValueError(cat("[", place_, "] config.json: ", problem));
+  if (part) {
+    const auto found = config.find(part);
+    if (found != config.end() && found->is_object()) config = nlohmann::json(std::move(*found));
+  }
+  config_ = std::move(config);
 }
 
 const nlohmann::json* ConfigReader::find(const char* name) {
@@ -40,7 +56,7 @@ const nlohmann::json* ConfigReader::find(const char* name) {
 void ConfigReader::refuse(const char* name, const std::string& expected) const {
   const auto found = config_.find(name);
   throw ValueError("[" + place_ + "] config.json: " + name + ": expected " + expected + ", got " +
-                   (found == config_.end() ? "none" : found->dump()));
+                   (found == config_.end() ? "none" : io::shown(*found)));
 }
 
 void ConfigReader::read(const char* name, const nlohmann::json& field, bool& member) const {
@@ -49,7 +65,7 @@ void ConfigReader::read(const char* name, const nlohmann::json& field, bool& mem
 }
 
 void ConfigReader::read(const char* name, const nlohmann::json& field, int64_t& member) const {
-  if (!field.is_number_integer()) refuse(name, kind_of(member));
+  if (!is_whole(field)) refuse(name, kind_of(member));
   member = field.get<int64_t>();
 }
 
@@ -65,26 +81,27 @@ void ConfigReader::read(const char* name, const nlohmann::json& field, std::stri
 
 void ConfigReader::read(const char* name, const nlohmann::json& field,
                         std::vector<bool>& member) const {
-  if (!is_list_of(field, &nlohmann::json::is_boolean)) refuse(name, "a list of true or false");
+  if (!is_list_of(field, std::mem_fn(&nlohmann::json::is_boolean)))
+    refuse(name, "a list of true or false");
   member = items_of<bool>(field);
 }
 
 void ConfigReader::read(const char* name, const nlohmann::json& field,
                         std::vector<int64_t>& member) const {
-  if (!is_list_of(field, &nlohmann::json::is_number_integer))
-    refuse(name, "a list of whole numbers");
+  if (!is_list_of(field, is_whole)) refuse(name, "a list of whole numbers");
   member = items_of<int64_t>(field);
 }
 
 void ConfigReader::read(const char* name, const nlohmann::json& field,
                         std::vector<double>& member) const {
-  if (!is_list_of(field, &nlohmann::json::is_number)) refuse(name, "a list of numbers");
+  if (!is_list_of(field, std::mem_fn(&nlohmann::json::is_number)))
+    refuse(name, "a list of numbers");
   member = items_of<double>(field);
 }
 
 void ConfigReader::read(const char* name, const nlohmann::json& field,
                         std::vector<std::string>& member) const {
-  if (!is_list_of(field, &nlohmann::json::is_string)) refuse(name, "a list of texts");
+  if (!is_list_of(field, std::mem_fn(&nlohmann::json::is_string))) refuse(name, "a list of texts");
   member = items_of<std::string>(field);
 }
 
@@ -121,9 +138,18 @@ void ConfigReader::expect(const char* name, const std::vector<nlohmann::json>& a
 }
 
 void ConfigReader::warn_of_the_rest() const {
+  constexpr std::size_t kMostWarnings = 10;
+  std::size_t count = 0;
   for (const auto& item : config_.items()) {
-    if (item.key().rfind('_', 0) == 0 || known_.count(item.key())) continue;
-    TORCH_WARN("[", place_, "] config.json: ", item.key(), ": unknown, ignored");
+    if (item.key().starts_with('_') || known_.count(item.key()) != 0) continue;
+    if (++count > kMostWarnings) continue;
+    const auto name = quote(item.key());  // fit for a message; its quotes are not needed
+    TORCH_WARN("[", place_, "] config.json: ", name.substr(1, name.size() - 2),
+               ": unknown, ignored");
+  }
+  if (count > kMostWarnings) {
+    TORCH_WARN("[", place_, "] config.json: ", count - kMostWarnings,
+               " more fields are unknown and ignored");
   }
 }
 

@@ -19,8 +19,9 @@ namespace xattn {
 /// got "x"".
 class ConfigReader : public ConfigFields {
  public:
-  /// `place` is the model's class.
-  ConfigReader(std::string place, const std::string& json_text);
+  /// `place` is the model's class. `part` names an object that is read instead of the text's own,
+  /// where there is one.
+  ConfigReader(std::string place, const std::string& json_text, const char* part = nullptr);
 
   template <typename Member>
   void value(const char* name, Member& member) {
@@ -82,7 +83,8 @@ class ConfigReader : public ConfigFields {
     for (const auto* name : names) known_.insert(name);
   }
 
-  /// Warns of the fields that no call has named, but for those that begin with "_".
+  /// Warns of the fields that no call has named, but for those that begin with "_": of the first
+  /// ten, and of the number of the others.
   void warn_of_the_rest() const;
 
  private:
@@ -178,10 +180,11 @@ class ConfigWriter : public ConfigFields {
   nlohmann::json config_;
 };
 
-/// The config in a JSON text; `place` is the model's class. Throws: `ValueError`.
+/// The config in a JSON text; `place` is the model's class, `part` as `ConfigReader` takes it.
+/// Throws: `ValueError`.
 template <typename Config>
-Config read_config(const char* place, const std::string& json_text) {
-  ConfigReader reader(place, json_text);
+Config read_config(const char* place, const std::string& json_text, const char* part = nullptr) {
+  ConfigReader reader(place, json_text, part);
   Config config;
   Config::visit_fields(config, reader);
   if constexpr (requires { config.check(); }) config.check();

@@ -12,46 +12,23 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <set>
+#include <string_view>
+#include <vector>
 
 #include "core/text.h"
-#include "io/json_guard.h"
+#include "io/json.h"
 
 namespace xattn::pretrained {
 namespace {
 
-constexpr std::uint64_t kLargestJson = std::uint64_t{64} << 20;
-
 std::string join(const std::string& folder, std::string_view name) {
   return folder.empty() || folder.ends_with('/') ? cat(folder, name) : cat(folder, '/', name);
-}
-
-bool exists(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::exists(path, error);
 }
 
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& name : names) text += cat(text.empty() ? "" : ", ", name);
   return text;
-}
-
-nlohmann::json read_json(const io::File& file) {
-  if (file.size() > kLargestJson) {
-    file.fail(
-        cat("expected JSON of at most ", kLargestJson >> 20, " MiB, got ", file.size(), " bytes"));
-  }
-  const auto text = file.read(0, file.size());
-  io::guard_json(file.subject(), text, {"JSON", 64});
-  try {
-    auto json = nlohmann::json::parse(text);
-    if (!json.is_object()) file.fail("expected a JSON object");
-    return json;
-  } catch (const nlohmann::json::parse_error& error) {
-    file.fail(cat("expected a JSON object, got an error at byte ", error.byte));
-  }
 }
 
 std::string with_variant(std::string name, const std::string& variant) {
@@ -93,51 +70,65 @@ std::string weights_there(const std::string& folder) {
   return names.empty() ? "none" : "only " + listed(names);
 }
 
-/// Which keys an index gives to each shard.
-std::map<std::string, std::set<std::string>> read_index(const io::File& file) {
-  const auto json = read_json(file);
-  const auto found = json.find("weight_map");
-  if (found == json.end() || !found->is_object() || found->empty()) {
+/// Which keys an index gives to each shard, in their order. They are the JSON's own texts.
+using Shards = std::map<std::string_view, std::vector<std::string_view>>;
+
+Shards read_index(const io::File& file, const nlohmann::json& index) {
+  const auto found = index.find("weight_map");
+  if (found == index.end() || !found->is_object() || found->empty()) {
     file.fail("expected a weight_map that gives each tensor's file");
   }
-  std::map<std::string, std::set<std::string>> shards;
-  for (const auto& [key, shard] : found->items()) {
-    if (!shard.is_string())
+  Shards shards;
+  for (auto item = found->begin(); item != found->end(); ++item) {
+    const auto& key = item.key();
+    if (!item->is_string()) {
       file.fail(cat("weight_map: ", quote(key), ": expected the name of a file"));
-    const auto& name = shard.get_ref<const std::string&>();
+    }
+    const auto& name = item->get_ref<const std::string&>();
     if (name.empty() || name == "." || name == ".." ||
         name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
       file.fail(
           cat("weight_map: ", quote(key), ": expected a file of this folder, got ", quote(name)));
     }
-    shards[name].insert(key);
+    shards[name].push_back(key);
   }
   return shards;
 }
 
+/// Throws where a shard holds other tensors than the index says.
+void check_keys(const io::File& index, std::string_view shard,
+                const std::vector<std::string_view>& keys, const io::WeightsFile& weights) {
+  std::vector<bool> is_there(keys.size());
+  for (const auto& record : weights.contents().tensors) {
+    const auto found = std::lower_bound(keys.begin(), keys.end(), record.name);
+    if (found == keys.end() || *found != record.name) {
+      index.fail(cat("the shard ", quote(shard), " holds the tensor ", quote(record.name),
+                     ", which the index does not place there"));
+    }
+    is_there[static_cast<std::size_t>(found - keys.begin())] = true;
+  }
+  const auto lacking = std::count(is_there.begin(), is_there.end(), false);
+  if (lacking == 0) return;
+  const auto first = std::find(is_there.begin(), is_there.end(), false) - is_there.begin();
+  index.fail(cat("the shard ", quote(shard), " lacks ", lacking, " of its tensors, such as ",
+                 quote(keys[static_cast<std::size_t>(first)])));
+}
+
 std::vector<std::unique_ptr<io::WeightsFile>> open_shards(const std::string& place,
                                                           const std::string& folder,
-                                                          const std::string& index) {
-  const io::File file(place, index);
-  auto shards = read_index(file);
+                                                          const std::string& path) {
+  const io::File file(place, path);
+  const auto index = io::read_json_object(file);
+  const auto shards = read_index(file, index);
   for (const auto& [name, keys] : shards) {
-    if (!exists(join(folder, name))) {
+    if (!io::exists({place, join(folder, name)})) {
       file.fail(cat("names the shard ", quote(name), ", which is not in the folder"));
     }
   }
   std::vector<std::unique_ptr<io::WeightsFile>> files;
-  for (auto& [name, keys] : shards) {
+  for (const auto& [name, keys] : shards) {
     files.push_back(io::WeightsFile::open(place, join(folder, name)));
-    for (const auto& record : files.back()->contents().tensors) {
-      if (keys.erase(record.name) == 0) {
-        file.fail(cat("the shard ", quote(name), " holds the tensor ", quote(record.name),
-                      ", which the index does not place there"));
-      }
-    }
-    if (!keys.empty()) {
-      file.fail(cat("the shard ", quote(name), " lacks ", keys.size(), " of its tensors, such as ",
-                    quote(*keys.begin())));
-    }
+    check_keys(file, name, keys, *files.back());
   }
   return files;
 }
@@ -147,13 +138,13 @@ std::vector<std::unique_ptr<io::WeightsFile>> open_shards(const std::string& pla
 FolderConfig read_folder_config(const std::string& place, const std::string& folder) {
   FolderConfig config;
   config.path = join(folder, "config.json");
-  if (!exists(config.path) && exists(join(folder, "model_index.json"))) {
+  if (!io::exists({place, config.path}) && io::exists({place, join(folder, "model_index.json")})) {
     io::Subject{place, folder}.fail(
         "is a pipeline's folder: expected a model's, such as its subfolder unet");
   }
   const io::File file(place, config.path);
-  const auto json = read_json(file);
-  config.text = json.dump();
+  config.text = io::read_text(file);
+  const auto json = io::read_json_object(file.subject(), config.text);
   if (const auto name = json.find("_class_name"); name != json.end() && name->is_string()) {
     config.classes.push_back(name->get<std::string>());
     return config;
@@ -197,7 +188,7 @@ std::vector<std::unique_ptr<io::WeightsFile>> open_weights(const std::string& pl
   const auto names = candidates(library, variant);
   for (const auto& name : names) {
     const auto path = join(folder, name);
-    if (!exists(path)) continue;
+    if (!io::exists({place, path})) continue;
     if (name.ends_with(".json")) return open_shards(place, folder, path);
     std::vector<std::unique_ptr<io::WeightsFile>> files;
     files.push_back(io::WeightsFile::open(place, path));

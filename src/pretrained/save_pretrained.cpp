@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/atomic_file.h"
+#include "io/json.h"
 #include "pretrained/folder.h"
 #include "xattn/core/error.h"
 #include "xattn/io/safetensors.h"
@@ -88,7 +89,7 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
     throw ValueError(fmt::format("[{}] max_shard_size: expected 1 or more, got {}", kSavePretrained,
                                  options.max_shard_size));
   }
-  auto fields = nlohmann::ordered_json::parse(config);
+  auto fields = io::parse_json(config).value;
   const bool is_diffusers = fields.contains("_class_name");
   const auto library =
       is_diffusers ? pretrained::Library::kDiffusers : pretrained::Library::kTransformers;

@@ -46,7 +46,7 @@ std::pair<std::string, std::string> split_merge(const io::Subject& subject, cons
 }
 
 Merges read_merges(const io::Subject& subject) {
-  const auto bytes = read_whole(subject);
+  const auto bytes = io::read_text(io::File(subject.place, subject.path));
   Merges merges;
   std::string_view rest = bytes;
   for (int line = 1; !rest.empty(); ++line) {
@@ -125,17 +125,17 @@ CLIPTokenizerFiles read_clip_tokenizer(const std::string& place, const std::stri
   const auto subject = [&](const char* name) {
     return io::Subject{place, (std::filesystem::path(folder) / name).string()};
   };
-  const auto is_there = [&](const char* name) {
-    return std::filesystem::exists(subject(name).path);
-  };
-  if (!std::filesystem::is_directory(folder))
-    io::Subject{place, folder}.fail("expected a folder, got none");
+  const auto is_there = [&](const char* name) { return io::exists(subject(name)); };
+  const io::Subject whole{place, folder};
+  std::error_code ignored;
+  if (!io::exists(whole) || !std::filesystem::is_directory(folder, ignored)) {
+    whole.fail("expected a folder, got none");
+  }
   if (!is_there("tokenizer.json") && !(is_there("vocab.json") && is_there("merges.txt"))) {
-    io::Subject{place, folder}.fail(
-        cat("expected tokenizer.json, or vocab.json and merges.txt, got ",
-            is_there("vocab.json")   ? "no merges.txt"
-            : is_there("merges.txt") ? "no vocab.json"
-                                     : "none of them"));
+    whole.fail(cat("expected tokenizer.json, or vocab.json and merges.txt, got ",
+                   is_there("vocab.json")   ? "no merges.txt"
+                   : is_there("merges.txt") ? "no vocab.json"
+                                            : "none of them"));
   }
   const auto config = JsonFile::optional(subject("tokenizer_config.json"));
   const auto type = config.text(config.object(), "tokenizer_class", "CLIPTokenizer");

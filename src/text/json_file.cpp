@@ -1,39 +1,19 @@
 #include "text/json_file.h"
 
-#include <filesystem>
 #include <limits>
 
 #include "core/text.h"
-#include "io/file.h"
-#include "io/json_guard.h"
 
 namespace xattn::text {
 
 using nlohmann::json;
 
-std::string read_whole(const io::Subject& subject) {
-  constexpr std::uint64_t kLargest = std::uint64_t{16} << 20;
-  const io::File file(subject.place, subject.path);
-  if (file.size() > kLargest) {
-    subject.fail(cat("expected at most ", kLargest, " bytes, got ", file.size()));
-  }
-  return file.read(0, static_cast<std::size_t>(file.size()));
-}
-
 JsonFile::JsonFile(io::Subject subject) : subject_(std::move(subject)) {
-  const auto bytes = read_whole(subject_);
-  io::guard_json(subject_, bytes, {"JSON", 8});
-  try {
-    object_ = json::parse(bytes);
-  } catch (const json::exception& error) {
-    subject_.fail(cat("expected JSON: ", quote(error.what())));
-  }
-  if (!object_.is_object())
-    subject_.fail(cat("expected a JSON object, got ", quote(object_.dump())));
+  object_ = io::read_json_object(io::File(subject_.place, subject_.path), {.levels = 8});
 }
 
 JsonFile JsonFile::optional(io::Subject subject) {
-  if (std::filesystem::exists(subject.path)) return JsonFile(std::move(subject));
+  if (io::exists(subject)) return JsonFile(std::move(subject));
   JsonFile nothing;
   nothing.subject_ = std::move(subject);
   return nothing;
@@ -68,7 +48,7 @@ std::int32_t JsonFile::id(std::string_view what, const json& value) const {
 }
 
 void JsonFile::refuse(std::string_view what, std::string_view expected, const json& got) const {
-  subject_.fail(cat(what, ": expected ", expected, ", got ", quote(got.dump())));
+  subject_.fail(cat(what, ": expected ", expected, ", got ", quote(io::shown(got))));
 }
 
 }  // namespace xattn::text

@@ -1,17 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 
-#include "io/subject.h"
+#include "io/json.h"
 
 namespace xattn::text {
-
-/// A whole file of at most 16 MiB, several times what the largest of these take.
-std::string read_whole(const io::Subject& subject);
 
 /// A JSON object in a file, with bounds on what its parser may be made to do.
 class JsonFile {

@@ -267,7 +267,7 @@ TEST_F(FromPretrained, RefusesBadConfigs) {
   const ValueError* value = nullptr;
   expect("", "expected a JSON object, got an error at byte 1", file);
   expect("{\"width\": 4", "expected a JSON object, got an error at byte 12", file);
-  expect("[]", "expected a JSON object", file);
+  expect("[]", "expected a JSON object, got '[]'", file);
   expect(std::string(1'000'000, '['), "JSON: expected at most 64 levels, got more at byte 64",
          file);
   expect("{\"_class_name\": \"UNet3D\", \"width\": 4}", "expected the class Tiny, got UNet3D",

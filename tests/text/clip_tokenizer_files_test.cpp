@@ -75,10 +75,10 @@ TEST_F(CLIPTokenizerFiles, SayWhichIsMissing) {
 
 TEST_F(CLIPTokenizerFiles, RefusesBrokenVocabularies) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"", "expected JSON"},
-      {"{\"a\": 1", "expected JSON"},
-      {"{\"a\": 1}\xff", "expected JSON"},
-      {"{\"\xff\": 1}", "expected JSON"},
+      {"", "expected a JSON object, got an error at byte"},
+      {"{\"a\": 1", "expected a JSON object, got an error at byte"},
+      {"{\"a\": 1}\xff", "expected a JSON object, got an error at byte"},
+      {"{\"\xff\": 1}", "expected a JSON object, got an error at byte"},
       {std::string("{\"a\": 1}\0", 9), "zero byte"},
       {"[]", "expected a JSON object, got '[]'"},
       {"{}", "expected tokens, got none"},
