@@ -28,28 +28,52 @@ std::size_t without_spaces(std::string_view text, std::size_t least, std::size_t
 
 }  // namespace
 
-void AddedTokenFinder::add(const AddedToken& token, std::string pattern) {
-  if (pattern.empty()) return;
-  empty_ = false;
-  auto& patterns = patterns_[static_cast<unsigned char>(pattern.front())];
-  const auto place = std::find_if(patterns.begin(), patterns.end(), [&](const Pattern& other) {
-    return other.text.size() < pattern.size();
-  });
-  patterns.insert(place, {std::move(pattern), token.id, token.lstrip, token.rstrip});
+AddedTokenFinder::AddedTokenFinder(Patterns patterns) {
+  const auto text = [](const auto& pattern) -> const std::string& { return pattern.first; };
+  std::ranges::stable_sort(patterns, {}, text);
+  const auto same = std::ranges::unique(patterns, {}, text);
+  patterns.erase(same.begin(), same.end());
+  std::vector<std::uint32_t> beginnings;  // each begins with the one before it
+  for (auto& [pattern, token] : patterns) {
+    if (pattern.empty()) continue;
+    const auto index = static_cast<std::uint32_t>(patterns_.size());
+    while (!beginnings.empty() && !pattern.starts_with(patterns_[beginnings.back()].text)) {
+      beginnings.pop_back();
+    }
+    auto& [begin, end] = with_first_byte_[static_cast<unsigned char>(pattern.front())];
+    if (begin == end) begin = index;
+    end = index + 1;
+    patterns_.push_back({std::move(pattern), token.id, token.lstrip, token.rstrip,
+                         beginnings.empty() ? index : beginnings.back()});
+    beginnings.push_back(index);
+  }
 }
 
+// Whatever the text begins with, the last pattern that is not behind it begins with it too.
 const AddedTokenFinder::Pattern* AddedTokenFinder::match(std::string_view text) const {
-  for (const auto& pattern : patterns_[static_cast<unsigned char>(text.front())]) {
-    if (text.starts_with(pattern.text)) return &pattern;
+  const auto [begin, end] = with_first_byte_[static_cast<unsigned char>(text.front())];
+  if (begin == end) return nullptr;
+  const auto first = patterns_.begin() + begin, last = patterns_.begin() + end;
+  const auto behind = std::upper_bound(
+      first, last, text,
+      [](std::string_view wanted, const Pattern& pattern) { return wanted < pattern.text; });
+  if (behind == first) return nullptr;
+  const auto* pattern = &*(behind - 1);
+  const auto common = static_cast<std::size_t>(std::ranges::mismatch(pattern->text, text).in1 -
+                                               pattern->text.begin());
+  while (pattern->text.size() > common) {
+    const auto* shorter = &patterns_[pattern->shorter];
+    if (shorter == pattern) return nullptr;
+    pattern = shorter;
   }
-  return nullptr;
+  return pattern;
 }
 
 void AddedTokenFinder::split(
     std::string_view text,
     const std::function<void(std::string_view, std::optional<std::int32_t>)>& take) const {
   std::size_t taken = 0;
-  for (std::size_t at = 0; !empty_ && at < text.size();) {
+  for (std::size_t at = 0; !patterns_.empty() && at < text.size();) {
     const auto* pattern = match(text.substr(at));
     if (!pattern) {
       ++at;

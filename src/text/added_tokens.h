@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace xattn::text {
@@ -24,11 +25,15 @@ struct AddedToken {
   bool operator==(const AddedToken&) const = default;
 };
 
-/// Finds tokens in a text: the leftmost, and of those the longest.
+/// Finds tokens in a text: the leftmost, and of those the longest. What that takes grows with the
+/// text and with the logarithm of the number of tokens.
 class AddedTokenFinder {
  public:
+  /// Of equal patterns the first counts; an empty one is never found.
+  using Patterns = std::vector<std::pair<std::string, AddedToken>>;
+
   AddedTokenFinder() = default;
-  void add(const AddedToken& token, std::string pattern);
+  explicit AddedTokenFinder(Patterns patterns);
 
   /// Calls `take` with the texts between the tokens, where they are not empty, and with the tokens'
   /// ids.
@@ -40,13 +45,15 @@ class AddedTokenFinder {
     std::string text;
     std::int32_t id;
     bool lstrip, rstrip;
+    /// Index of the longest other pattern that this one begins with; its own where there is none.
+    std::uint32_t shorter;
   };
 
   const Pattern* match(std::string_view text) const;
 
-  /// By first byte, the longest first.
-  std::array<std::vector<Pattern>, 256> patterns_;
-  bool empty_ = true;
+  std::vector<Pattern> patterns_;  ///< In the order of their bytes.
+  /// Those of each first byte, [begin, end) in `patterns_`.
+  std::array<std::pair<std::uint32_t, std::uint32_t>, 256> with_first_byte_{};
 };
 
 }  // namespace xattn::text

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <queue>
+#include <random>
 #include <tuple>
 
 #include "core/text.h"
@@ -65,6 +66,18 @@ BytePairEncoding::BytePairEncoding(const Vocabulary& vocabulary, const Merges& m
     merges_[pair_key(id_of(left), id_of(right))] = {static_cast<std::int32_t>(rank),
                                                     id_of(left + right)};
   }
+}
+
+std::size_t BytePairEncoding::PairHash::operator()(std::uint64_t pair) const {
+  static const auto secret = [] {
+    std::random_device device;
+    return (std::uint64_t{device()} << 32) | device();
+  }();
+  // The end of splitmix64.
+  pair ^= secret;
+  pair = (pair ^ (pair >> 30)) * 0xbf58476d1ce4e5b9u;
+  pair = (pair ^ (pair >> 27)) * 0x94d049bb133111ebu;
+  return pair ^ (pair >> 31);
 }
 
 const BytePairEncoding::Merge* BytePairEncoding::find_merge(std::int32_t left,

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,7 +14,8 @@
 
 namespace xattn::text {
 
-using Vocabulary = std::unordered_map<std::string, std::int32_t>;
+/// Ordered: a file chooses the tokens, and could choose them to collide in a table of hashes.
+using Vocabulary = std::map<std::string, std::int32_t, std::less<>>;
 using Merges = std::vector<std::pair<std::string, std::string>>;
 
 /// Merges the bytes of a word, the last of which is marked `</w>`, pair by pair: of all neighbours
@@ -38,7 +41,11 @@ class BytePairEncoding {
   const Merge* find_merge(std::int32_t left, std::int32_t right) const;
 
   std::array<std::int32_t, 256> byte_ids_, last_byte_ids_;
-  std::unordered_map<std::uint64_t, Merge> merges_;
+  /// Hashes with a secret of the process, which no file knows.
+  struct PairHash {
+    std::size_t operator()(std::uint64_t pair) const;
+  };
+  std::unordered_map<std::uint64_t, Merge, PairHash> merges_;
 };
 
 }  // namespace xattn::text

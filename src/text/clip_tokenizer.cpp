@@ -1,8 +1,8 @@
 #include "xattn/text/clip_tokenizer.h"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
+#include <map>
+#include <set>
 
 #include "core/text.h"
 #include "core/utf8.h"
@@ -57,13 +57,16 @@ struct CLIPTokenizer::Data {
         pads_left(files.pads_left),
         truncates_left(files.truncates_left) {
     for (const auto& [token, id] : vocabulary) tokens.emplace(id, token);
+    text::AddedTokenFinder::Patterns as_it_is, normal;
     for (const auto& token : files.added_tokens) {
       vocabulary.emplace(token.content, token.id);
       const auto pattern = token.normalized ? text::normalize(token.content) : token.content;
       tokens.insert_or_assign(token.id, pattern);
       if (token.special) special_ids.insert(token.id);
-      (token.normalized ? in_normal_text : in_text).add(token, pattern);
+      (token.normalized ? normal : as_it_is).emplace_back(pattern, token);
     }
+    in_text = text::AddedTokenFinder(std::move(as_it_is));
+    in_normal_text = text::AddedTokenFinder(std::move(normal));
     bos = vocabulary.at(files.bos_token);
     eos = vocabulary.at(files.eos_token);
     pad = vocabulary.at(files.pad_token);
@@ -76,8 +79,9 @@ struct CLIPTokenizer::Data {
 
   text::Vocabulary vocabulary;
   text::BytePairEncoding encoding;
-  std::unordered_map<std::int64_t, std::string> tokens;
-  std::unordered_set<std::int64_t> special_ids;
+  // Ordered: a file chooses the ids, and could choose them to collide in a table of hashes.
+  std::map<std::int64_t, std::string> tokens;
+  std::set<std::int64_t> special_ids;
   text::AddedTokenFinder in_text, in_normal_text;
   std::int64_t bos = 0, eos = 0, pad = 0;
   std::int64_t model_max_length;
@@ -160,7 +164,7 @@ std::string CLIPTokenizer::decode(std::span<const int64_t> ids, bool skip_specia
 }
 
 std::optional<int64_t> CLIPTokenizer::token_to_id(std::string_view token) const {
-  const auto found = data_->vocabulary.find(std::string(token));
+  const auto found = data_->vocabulary.find(token);
   if (found == data_->vocabulary.end()) return std::nullopt;
   return found->second;
 }

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <unordered_map>
+#include <string_view>
+#include <system_error>
 
 #include "core/text.h"
+#include "core/utf8.h"
 #include "text/json_file.h"
 #include "text/special_tokens.h"
 
@@ -21,15 +23,19 @@ using nlohmann::json;
 Vocabulary read_vocabulary(const JsonFile& file, const json& object) {
   if (!object.is_object()) file.refuse("vocabulary", "a JSON object", object);
   Vocabulary vocabulary;
-  std::unordered_map<std::int32_t, std::string_view> tokens;
-  for (const auto& [token, value] : object.items()) {
-    const auto id = file.id("id of " + quote(token), value);
-    const auto [entry, is_new] = vocabulary.emplace(token, id);
-    const auto [other, is_free] = tokens.emplace(id, entry->first);
-    if (!is_free) {
-      file.subject().fail(cat("vocabulary: expected an id for one token, got ", id, " for ",
-                              quote(other->second), " and ", quote(token)));
-    }
+  std::vector<std::pair<std::int32_t, std::string_view>> ids;
+  ids.reserve(object.size());
+  for (auto item = object.begin(); item != object.end(); ++item) {
+    const auto id = file.id("id of " + quote(item.key()), *item);
+    const auto entry = vocabulary.emplace_hint(vocabulary.end(), item.key(), id);
+    ids.emplace_back(id, entry->first);
+  }
+  std::sort(ids.begin(), ids.end());
+  const auto twice = std::adjacent_find(
+      ids.begin(), ids.end(), [](const auto& a, const auto& b) { return a.first == b.first; });
+  if (twice != ids.end()) {
+    file.subject().fail(cat("vocabulary: expected an id for one token, got ", twice->first, " for ",
+                            quote(twice->second), " and ", quote((twice + 1)->second)));
   }
   if (vocabulary.empty()) file.subject().fail("vocabulary: expected tokens, got none");
   return vocabulary;
@@ -45,6 +51,9 @@ std::pair<std::string, std::string> split_merge(const io::Subject& subject, cons
   return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
 }
 
+/// Ten times what CLIP has; each takes 64 bytes and more.
+constexpr std::size_t kMostMerges = std::size_t{1} << 19;
+
 Merges read_merges(const io::Subject& subject) {
   const auto bytes = io::read_text(io::File(subject.place, subject.path));
   Merges merges;
@@ -54,8 +63,12 @@ Merges read_merges(const io::Subject& subject) {
     auto text = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (text.ends_with('\r')) text.remove_suffix(1);
-    if (!text.starts_with("#version"))
-      merges.push_back(split_merge(subject, cat("line ", line), text));
+    if (!is_utf8(text)) subject.fail(cat("line ", line, ": expected UTF-8, got ", quote(text)));
+    if (text.starts_with("#version")) continue;
+    if (merges.size() == kMostMerges) {
+      subject.fail(cat("expected at most ", kMostMerges, " merges, got more"));
+    }
+    merges.push_back(split_merge(subject, cat("line ", line), text));
   }
   return merges;
 }

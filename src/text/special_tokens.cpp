@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
+#include <optional>
 #include <set>
+#include <string_view>
 
 #include "core/text.h"
 
@@ -84,9 +87,10 @@ class NumberedTokens {
   }
 
   const std::map<std::int32_t, Entry>& entries() const { return by_id_; }
-  bool has(const std::string& content) const {
-    return std::any_of(by_id_.begin(), by_id_.end(),
-                       [&](const auto& entry) { return entry.second.token.content == content; });
+  std::set<std::string_view> contents() const {
+    std::set<std::string_view> contents;
+    for (const auto& [id, entry] : by_id_) contents.insert(entry.token.content);
+    return contents;
   }
 
  private:
@@ -98,19 +102,23 @@ class NumberedTokens {
 class TokenAdder {
  public:
   explicit TokenAdder(const Vocabulary& vocabulary)
-      : vocabulary_(vocabulary), next_(static_cast<std::int32_t>(vocabulary.size())) {}
+      : vocabulary_(vocabulary), next_(static_cast<std::int64_t>(vocabulary.size())) {}
 
-  std::int32_t add(AddedToken token) {
+  /// `file` says the token.
+  std::int32_t add(AddedToken token, const JsonFile& file) {
     const auto known = added_.find(token.content);
     const auto in_vocabulary = vocabulary_.find(token.content);
+    std::int64_t id = next_;
     if (known != added_.end()) {
-      token.id = known->second.id;
+      id = known->second.id;
     } else if (in_vocabulary != vocabulary_.end()) {
-      token.id = in_vocabulary->second;
-    } else {
-      token.id = next_;
+      id = in_vocabulary->second;
+    } else if (id >= std::numeric_limits<std::int32_t>::max()) {
+      file.subject().fail(cat("token ", quote(token.content),
+                              ": expected a free id for it, got none behind the vocabulary's"));
     }
-    next_ = std::max(next_, token.id + 1);
+    next_ = std::max(next_, id + 1);
+    token.id = static_cast<std::int32_t>(id);
     return (added_[token.content] = token).id;
   }
 
@@ -124,31 +132,57 @@ class TokenAdder {
 
  private:
   const Vocabulary& vocabulary_;
-  std::int32_t next_;
+  std::int64_t next_;
   std::map<std::string, AddedToken> added_;
 };
 
-/// The named tokens, those of the map instead of the config's, and the extra ones.
+/// The tokens that have a role, those of the map instead of the config's.
 struct SpecialTokens {
   std::map<std::string, AddedToken> named;
-  std::vector<AddedToken> extra;
+  /// The model's own, `…_token`.
+  std::vector<AddedToken> own;
+  /// `extra_special_tokens`; nothing where no file has the field.
+  std::optional<std::vector<AddedToken>> extra;
 
-  /// Extra tokens are special where they are texts, or say so, or `all_special`.
-  void read(const JsonFile& file, bool all_special) {
+  void read_config(const JsonFile& file) {
+    read_named(file);
+    const auto* list = file.find("extra_special_tokens");
+    if (!list || list->empty()) {
+      if (const auto* older = file.find("additional_special_tokens")) list = older;
+    }
+    if (list) read_extra(file, *list, false);
+  }
+
+  /// The older name of the extra ones counts only where nothing else names any; `read_older` takes
+  /// it, once the numbered tokens are known.
+  void read_map(const JsonFile& file) {
+    read_named(file);
+    if (const auto* list = file.find("extra_special_tokens")) read_extra(file, *list, true);
+  }
+  void read_older(const JsonFile& file) {
+    const auto* list = file.find("additional_special_tokens");
+    if (list && !extra) read_extra(file, *list, true);
+  }
+
+ private:
+  void read_named(const JsonFile& file) {
     for (const auto& [key, value] : file.object().items()) {
       if (is_standard(key)) {
         named[key] = read_token(file, key, value, true);
+        const bool is_used = key == "bos_token" || key == "eos_token" || key == "pad_token";
+        if (is_used && named[key].content.empty()) file.refuse(key, "a token", value);
       } else if (key.ends_with("_token") && value.is_string()) {
-        extra.push_back(read_token(file, key, value, true));
+        own.push_back(read_token(file, key, value, true));
       }
     }
-    const auto* list = file.find("extra_special_tokens");
-    if (!list || list->empty()) list = file.find("additional_special_tokens");
-    if (!list) return;
-    if (!list->is_array() && !list->is_object())
-      file.refuse("extra_special_tokens", "a list", *list);
-    for (const auto& value : *list) {
-      extra.push_back(read_token(file, "extra_special_tokens", value, all_special));
+  }
+
+  /// Tokens are special where they are texts, or say so, or `all_special`.
+  void read_extra(const JsonFile& file, const json& list, bool all_special) {
+    if (!list.is_array() && !list.is_object()) file.refuse("extra_special_tokens", "a list", list);
+    auto& tokens = list.is_object() ? own : extra ? *extra : extra.emplace();
+    for (const auto& value : list) {
+      tokens.push_back(read_token(file, "extra_special_tokens", value, all_special));
     }
   }
 };
@@ -161,41 +195,53 @@ void read_special_tokens(const SpecialTokenFiles& sources, CLIPTokenizerFiles& f
   for (const auto* name : {"eos_token", "unk_token", "pad_token"}) {
     special.named[name] = {.content = "<|endoftext|>", .special = true};
   }
-  special.read(sources.config, false);
+  special.read_config(sources.config);
   NumberedTokens numbered;
   if (const auto* decoder = sources.config.find("added_tokens_decoder")) {
     numbered.read_decoder(sources.config, *decoder);
   } else {
-    special.read(sources.special_tokens_map, true);
+    special.read_map(sources.special_tokens_map);
     std::set<std::string> contents;
     for (const auto& [name, token] : special.named) contents.insert(token.content);
-    for (const auto& token : special.extra) contents.insert(token.content);
+    if (special.extra) {
+      for (const auto& token : *special.extra) contents.insert(token.content);
+    }
     numbered.read_added(sources.added_tokens, contents);
     numbered.read_tokenizer(sources.tokenizer);
+    special.read_older(sources.special_tokens_map);
   }
   files.bos_token = special.named["bos_token"].content;
   files.eos_token = special.named["eos_token"].content;
   files.unk_token = special.named["unk_token"].content;
   files.pad_token = special.named["pad_token"].content;
 
+  std::set<std::string_view> with_a_role;
+  for (const auto& [name, token] : special.named) with_a_role.insert(token.content);
+  for (const auto& token : special.own) with_a_role.insert(token.content);
   TokenAdder adder(files.vocabulary);
   for (const auto& [id, entry] : numbered.entries()) {
     if (entry.token.content.empty()) continue;
     auto token = entry.token;
-    for (const auto& [name, named] : special.named) token.special |= named.content == token.content;
-    if (const auto found = adder.add(token); found != id) {
+    token.special |= with_a_role.contains(token.content);
+    if (const auto found = adder.add(token, *entry.file); found != id) {
       entry.file->subject().fail(cat("id of ", quote(token.content), ": expected ", found,
                                      ", as in the vocabulary or next to it, got ", id));
     }
   }
+  const auto are_numbered = numbered.contents();
   const auto add_new = [&](const AddedToken& token) {
-    if (!token.content.empty() && !numbered.has(token.content)) adder.add(token);
+    if (!token.content.empty() && !are_numbered.contains(token.content)) {
+      adder.add(token, sources.config);
+    }
   };
   for (const auto* name : kNames) {
     if (const auto found = special.named.find(name); found != special.named.end())
       add_new(found->second);
   }
-  for (const auto& token : special.extra) add_new(token);
+  for (const auto& token : special.own) add_new(token);
+  if (special.extra) {
+    for (const auto& token : *special.extra) add_new(token);
+  }
   files.added_tokens = adder.tokens();
 }
 

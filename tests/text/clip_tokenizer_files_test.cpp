@@ -2,7 +2,9 @@
 // what.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include "io/support/temporary_folder.h"
 #include "support.h"
@@ -184,6 +186,137 @@ TEST_F(CLIPTokenizerFiles, RefusesBrokenConfigs) {
     write("tokenizer_config.json", bytes);
     expect_refused("tokenizer_config.json", reason);
   }
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesWhatPythonsJsonRefuses) {
+  for (const auto* name : {"vocab.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "added_tokens.json", "tokenizer.json"}) {
+    write(name, "\xef\xbb\xbf{}");
+    expect_refused(name, "byte order mark");
+    write(name, std::string_view("{}\0junk", 7));
+    expect_refused(name, "zero byte");
+    write(name, R"({"a": 1e400})");
+    expect_refused(name, "expected numbers that a double holds, got '1e400'");
+    remove(name);
+    if (name == std::string_view("vocab.json")) write(name, small_vocabulary().dump());
+  }
+  write("merges.txt", "#version: 0.2\na\xff b\n");
+  expect_refused("merges.txt", "line 2: expected UTF-8, got 'a\\xff b'");
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesTokensThatAreEmpty) {
+  for (const std::string name : {"bos_token", "eos_token", "pad_token"}) {
+    for (const json& token : {json(""), json{{"content", ""}}}) {
+      write("tokenizer_config.json", json{{name, token}}.dump());
+      expect_refused("tokenizer_config.json", name + ": expected a token, got '");
+    }
+  }
+  remove("tokenizer_config.json");
+  write("special_tokens_map.json", R"({"bos_token": ""})");
+  expect_refused("special_tokens_map.json", "bos_token: expected a token");
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesFilesThatCannotBeExamined) {
+  std::filesystem::create_symlink("tokenizer.json", folder_ / "tokenizer.json");
+  expect_refused("tokenizer.json", "cannot be examined: ");
+  remove("tokenizer.json");
+  const auto folder = folder_ / std::string(300, 'a');
+  try {
+    CLIPTokenizer::from_pretrained(folder);
+    ADD_FAILURE() << "was read";
+  } catch (const FileError& error) {
+    EXPECT_EQ(error.what(),
+              "[CLIPTokenizer] " + folder + ": cannot be examined: File name too long");
+  }
+}
+
+TEST_F(CLIPTokenizerFiles, RefusesATokenWithoutAFreeId) {
+  auto vocabulary = small_vocabulary();
+  vocabulary["<|endoftext|>"] = 2147483646;
+  write("vocab.json", vocabulary.dump());
+  EXPECT_EQ(load().eos_token_id(), 2147483646);
+  write("tokenizer_config.json", R"({"extra_special_tokens": ["<new>"]})");
+  expect_refused("tokenizer_config.json", "token '<new>': expected a free id for it, got none");
+}
+
+// transformers 5.23: the map's `additional_special_tokens` are not yet known to be special when
+// added_tokens.json is read, and count nowhere once another file has extra ones.
+TEST_F(CLIPTokenizerFiles, KnowsWhichAddedTokensAreSpecial) {
+  const auto first = static_cast<std::int64_t>(small_vocabulary().size());
+  const auto added = json{{"<x>", first}, {"<y>", first + 1}}.dump();
+  const auto left_by_decode = [&](const json& config, const json& map) {
+    write("added_tokens.json", added);
+    write("tokenizer_config.json", config.dump());
+    write("special_tokens_map.json", map.dump());
+    const auto ids = std::vector{first, first + 1};
+    return load().decode(ids, /*skip_special_tokens=*/true);
+  };
+  const auto none = json::object();
+  const auto list = [](const char* token) { return json::array({token}); };
+  EXPECT_EQ(left_by_decode(none, {{"additional_special_tokens", list("<x>")}}), "<x><y>");
+  EXPECT_EQ(left_by_decode(none, {{"extra_special_tokens", list("<x>")}}), "<y>");
+  EXPECT_EQ(left_by_decode({{"additional_special_tokens", list("<x>")}}, none), "<y>");
+  EXPECT_EQ(left_by_decode({{"extra_special_tokens", list("<x>")}}, none), "<y>");
+  EXPECT_EQ(left_by_decode({{"additional_special_tokens", list("<y>")}},
+                           {{"additional_special_tokens", list("<x>")}}),
+            "<x>");
+  EXPECT_EQ(left_by_decode(none, {{"extra_special_tokens", list("<x>")},
+                                  {"additional_special_tokens", list("<y>")}}),
+            "<y>");
+  EXPECT_EQ(left_by_decode(none, {{"foo_token", "<x>"}}), "<y>");
+  EXPECT_EQ(left_by_decode(none, {{"pad_token", "<x>"}}), "<y>");
+
+  remove("added_tokens.json");
+  write("special_tokens_map.json", json{{"additional_special_tokens", list("<x>")}}.dump());
+  write("tokenizer_config.json", "{}");
+  EXPECT_EQ(load().token_to_id("<x>"), first);
+  write("tokenizer_config.json", json{{"additional_special_tokens", list("<y>")}}.dump());
+  EXPECT_EQ(load().token_to_id("<x>"), std::nullopt) << "the config's are the extra ones";
+  EXPECT_EQ(load().token_to_id("<y>"), first);
+}
+
+// Each of these took time with the square of its size.
+TEST_F(CLIPTokenizerFiles, TakesTimeInProportion) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kMany = 40'000;
+  const auto first = static_cast<int>(small_vocabulary().size());
+  json added = json::object(), extra = json::array();
+  for (int i = 0; i < kMany; ++i) {
+    added["<" + std::to_string(i) + ">"] = first + i;
+    extra.push_back("<extra " + std::to_string(i) + ">");
+  }
+  write("added_tokens.json", added.dump());
+  write("tokenizer_config.json", json{{"extra_special_tokens", extra}}.dump());
+  auto start = Clock::now();
+  const auto tokenizer = load();
+  EXPECT_EQ(tokenizer.size(), first + 2 * kMany);
+  const std::string text(1 << 20, '<');
+  EXPECT_EQ(tokenizer.encode("a <7> <39999> <extra 3>b <7").overflowing_tokens.size(), 0u);
+  tokenizer.encode(text);
+  EXPECT_LT(Clock::now() - start, std::chrono::seconds(10));  // it was 17 s, without a sanitizer
+
+  // All in one bucket of a table of hashes that takes whole numbers as they are.
+  remove("added_tokens.json");
+  remove("tokenizer_config.json");
+  auto vocabulary = small_vocabulary();
+  for (int i = 0; i < 43'000; ++i) vocabulary["a" + std::to_string(i)] = 1000 + i;
+  for (int i = 1; i < 25'000; ++i) vocabulary["b" + std::to_string(i)] = 85'229 * i;
+  write("vocab.json", vocabulary.dump());
+  start = Clock::now();
+  EXPECT_GT(load().size(), 68'000);
+  EXPECT_LT(Clock::now() - start, std::chrono::seconds(5));
+}
+
+TEST_F(CLIPTokenizerFiles, TakesMemoryInProportion) {
+  std::string merges;
+  while (merges.size() < (15u << 20)) merges += "a b\n";
+  write("merges.txt", merges);
+  expect_refused("merges.txt", "expected at most 524288 merges, got more");
+  write("merges.txt", "");
+  std::string lists = "{\"a\": [";
+  while (lists.size() < (15u << 20)) lists += "[],";
+  write("tokenizer_config.json", lists + "0]}");
+  expect_refused("tokenizer_config.json", "expected values that take at most 40 MiB, got more");
 }
 
 TEST_F(CLIPTokenizerFiles, RefusesWhatIsTooLarge) {
