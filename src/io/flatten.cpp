@@ -1,10 +1,15 @@
 #include "io/flatten.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 #include "core/text.h"
+#include "io/decimal.h"
 #include "io/tensor_record.h"
 
 namespace xattn::io {
@@ -17,36 +22,6 @@ constexpr int kDeepest = 64;
 // Shared containers are visited once for each name they have, which doubles with every level of a
 // hostile file.
 constexpr std::size_t kMostVisits = 1'000'000;
-
-/// Two's complement, little-endian, to decimal.
-std::string decimal(std::string_view bytes) {
-  std::vector<unsigned> value(bytes.begin(), bytes.end());
-  for (unsigned& byte : value) byte &= 0xff;
-  const bool negative = !value.empty() && (value.back() & 0x80) != 0;
-  if (negative) {
-    unsigned carry = 1;
-    for (unsigned& byte : value) {
-      byte = (byte ^ 0xff) + carry;
-      carry = byte >> 8;
-      byte &= 0xff;
-    }
-    if (carry != 0) value.push_back(1);
-  }
-  std::string digits;
-  while (!value.empty()) {
-    unsigned rest = 0;
-    for (std::size_t i = value.size(); i > 0; --i) {
-      const unsigned part = (rest << 8) | value[i - 1];
-      value[i - 1] = part / 10;
-      rest = part % 10;
-    }
-    digits.push_back(static_cast<char>('0' + rest));
-    while (!value.empty() && value.back() == 0) value.pop_back();
-  }
-  if (negative) digits.push_back('-');
-  std::reverse(digits.begin(), digits.end());
-  return digits;
-}
 
 std::string float_text(double value) {
   char buffer[32];
@@ -68,11 +43,21 @@ std::string latin1_to_utf8(std::string_view bytes) {
   return text;
 }
 
+/// Of a dict or of an item of a list. The texts are the pickle's own.
+using Key = std::variant<std::string_view, std::int64_t>;
+
+std::size_t longest(const Key& key) {
+  const auto* const text = std::get_if<std::string_view>(&key);
+  return text ? text->size() : std::numeric_limits<std::int64_t>::digits10 + 2;
+}
+
 class Flattener {
  public:
   Flattener(const Pickle& pickle, const ZipArchive& zip, Contents& contents,
             std::vector<const ZipEntry*>& storages)
-      : pickle_(pickle), reader_(pickle, zip, storages), contents_(contents) {}
+      : pickle_(pickle),
+        reader_(pickle, zip, storages, [this] { return shown_name(); }),
+        contents_(contents) {}
 
   void run() {
     visit(pickle_.root(), 0);
@@ -97,7 +82,7 @@ class Flattener {
       case NodeKind::kTuple:
       case NodeKind::kList:
         for (std::size_t i = 0; i < node.items.size(); ++i) {
-          visit_item(std::to_string(i), node.items[i], depth);
+          visit_item(static_cast<std::int64_t>(i), node.items[i], depth);
         }
         return;
       case NodeKind::kDict:
@@ -116,25 +101,25 @@ class Flattener {
     }
   }
 
-  void visit_item(std::string_view key, const PickleValue& value, int depth) {
-    const std::size_t length = name_.size();
-    if (started_) name_ += '.';
-    const bool started = started_;
-    started_ = true;
-    if (key.size() > kLongestName - std::min(name_.size(), kLongestName)) {
+  /// Names are put together only where something is found: a long one above many empty containers
+  /// would be copied for each of them.
+  void visit_item(const Key& key, const PickleValue& value, int depth) {
+    const std::size_t length = name_length_;
+    name_length_ += longest(key) + 1;
+    if (name_length_ > kLongestName) {
       fail(cat("expected names of at most ", kLongestName, " bytes, got more"));
     }
-    name_ += key;
+    path_.push_back(key);
     visit(value, depth + 1);
-    name_.resize(length);
-    started_ = started;
+    path_.pop_back();
+    name_length_ = length;
   }
 
   void visit_pair(const PickleValue& key, const PickleValue& value, int depth) {
     if (key.is(Kind::kText)) {
       visit_item(pickle_.slice(key), value, depth);
     } else if (key.is(Kind::kInt)) {
-      visit_item(std::to_string(key.integer), value, depth);
+      visit_item(key.integer, value, depth);
     } else {
       fail(cat("has a key that is neither str nor int: ", pickle_.describe(key)));
     }
@@ -155,7 +140,7 @@ class Flattener {
         add_attribute(value.real);
         return;
       case Kind::kBigInt:
-        add_attribute(decimal(pickle_.slice(value)));
+        add_attribute(decimal_of(pickle_.slice(value)));
         return;
       case Kind::kText:
         add_text(pickle_.slice(value));
@@ -208,7 +193,7 @@ class Flattener {
     if (contents_.tensors.size() == kMostTensors) {
       pickle_.fail(cat("holds more than ", kMostTensors, " tensors"));
     }
-    TensorRecord record = reader_.read(call, shown_name());
+    TensorRecord record = reader_.read(call);
     record.name = own_name();
     charge(content_bytes(record));
     contents_.tensors.push_back(std::move(record));
@@ -234,7 +219,31 @@ class Flattener {
     contents_.attributes.push_back(std::move(attribute));
   }
 
-  std::string own_name() const { return started_ ? name_ : "value"; }
+  /// The time of the digits grows with the square of the length, and an integer may be used many
+  /// times. 10⁹ squared bytes take 0.1 s.
+  std::string decimal_of(std::string_view bytes) {
+    constexpr std::uint64_t kMostWork = 1'000'000'000;
+    decimal_work_ += bytes.size() * bytes.size();
+    if (decimal_work_ > kMostWork + 1024 * pickle_.size()) {
+      fail("is one of more large integers than a file of this size may use");
+    }
+    return decimal(bytes);
+  }
+
+  std::string own_name() const {
+    if (path_.empty()) return "value";
+    const auto text_of = [](const Key& key) {
+      return std::visit([](const auto& part) { return cat(part); }, key);
+    };
+    if (path_.size() == 1) return text_of(path_.front());
+    std::string name;
+    for (const Key& key : path_) {
+      if (&key != &path_.front()) name += '.';
+      name += text_of(key);
+    }
+    name.shrink_to_fit();  // what is counted is its size
+    return name;
+  }
 
   void charge(std::size_t bytes) {
     bytes_ += bytes;
@@ -267,8 +276,9 @@ class Flattener {
   const Pickle& pickle_;
   TensorReader reader_;
   Contents& contents_;
-  std::string name_;
-  bool started_ = false;
+  std::vector<Key> path_;
+  std::size_t name_length_ = 0;
+  std::uint64_t decimal_work_ = 0;
   std::size_t visits_ = 0;
   std::size_t bytes_ = 0;
 };

@@ -82,6 +82,7 @@ class Pickle {
   Pickle(const Subject& subject, std::string where, std::string bytes, const Options& options);
 
   const PickleValue& root() const { return root_; }
+  std::size_t size() const { return bytes_.size(); }
   const PickleNode& node(const PickleValue& value) const { return nodes_[value.index]; }
   const PickleGlobal& global(std::uint32_t index) const { return globals_[index]; }
 

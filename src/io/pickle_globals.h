@@ -11,7 +11,7 @@ namespace xattn::io {
 enum class GlobalAction : std::uint8_t {
   kInert,        ///< A name that is only passed on: a dtype, a storage class.
   kRecord,       ///< A call that is kept with its arguments: a tensor, a device, a complex number.
-  kDict,         ///< Makes an empty dict.
+  kDict,         ///< Makes a dict, empty or of its argument: OrderedDict, Counter.
   kList,         ///< Makes a list of its argument: set, list.
   kFirst,        ///< Gives its first argument back: TorchScript's type tags, torch.Size.
   kScriptClass,  ///< A class of a TorchScript archive, an inert record of attributes.

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,7 @@ class PickleMachine {
   std::vector<PickleValue> pop_mark();
   void charge(std::uint64_t bytes);
   PickleValue make_node(NodeKind kind, std::vector<PickleValue> items, std::uint32_t global = 0);
+  PickleValue make_copy(NodeKind kind, const std::vector<PickleValue>& arguments);
   PickleNode& container_on_top(NodeKind kind, std::string_view opcode);
   void extend(PickleNode& node, const std::vector<PickleValue>& items);
 
@@ -68,6 +70,9 @@ class PickleMachine {
   std::vector<std::size_t> marks_;
   std::deque<PickleValue> memo_;
   std::deque<bool> memo_known_;
+  std::size_t memo_count_ = 0;  ///< How many are known: Python's len(memo).
+  /// The storage of each key. Python makes it once, from the first id that has the key.
+  std::map<std::string_view, PickleValue> storages_;
   std::uint64_t charged_ = 0;
 };
 

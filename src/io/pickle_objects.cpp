@@ -4,6 +4,12 @@
 #include "io/pickle_machine.h"
 
 namespace xattn::io {
+namespace {
+
+constexpr std::uint64_t kMapNode = 96;
+constexpr std::uint32_t kLongestKey = 255;
+
+}  // namespace
 
 bool PickleMachine::run_object(unsigned char opcode) {
   switch (opcode) {
@@ -76,23 +82,19 @@ void PickleMachine::reduce() {
       push(make_node(NodeKind::kCall, {arguments}, callable.index));
       return;
     case GlobalAction::kDict:
-      expect_arguments(items.empty());
-      push(make_node(NodeKind::kDict, {}));
+      expect_arguments(items.empty() ||
+                       (items.size() == 1 && pickle_.is_node(items[0], NodeKind::kDict)));
+      push(make_copy(NodeKind::kDict, items));
       return;
-    case GlobalAction::kList: {
+    case GlobalAction::kList:
       expect_arguments(items.size() <= 1);
-      std::vector<PickleValue> copy;
-      if (!items.empty()) {
-        if (!pickle_.is_node(items[0], NodeKind::kList) &&
-            !pickle_.is_node(items[0], NodeKind::kTuple)) {
-          fail(cat("REDUCE of ", quote(global.name), ": expected a list, got ",
-                   pickle_.describe(items[0])));
-        }
-        copy = pickle_.node(items[0]).items;
+      if (!items.empty() && !pickle_.is_node(items[0], NodeKind::kList) &&
+          !pickle_.is_node(items[0], NodeKind::kTuple)) {
+        fail(cat("REDUCE of ", quote(global.name), ": expected a list, got ",
+                 pickle_.describe(items[0])));
       }
-      push(make_node(NodeKind::kList, std::move(copy)));
+      push(make_copy(NodeKind::kList, items));
       return;
-    }
     case GlobalAction::kFirst:
       expect_arguments(items.size() == 1 || items.size() == 2);
       push(items[0]);
@@ -102,6 +104,13 @@ void PickleMachine::reduce() {
       break;
   }
   fail(cat("REDUCE: global ", quote(global.name), " cannot be called"));
+}
+
+/// A container of what the container in `arguments`, if there is one, holds.
+PickleValue PickleMachine::make_copy(NodeKind kind, const std::vector<PickleValue>& arguments) {
+  std::vector<PickleValue> items;
+  if (!arguments.empty()) items = pickle_.node(arguments[0]).items;
+  return make_node(kind, std::move(items));
 }
 
 void PickleMachine::new_object() {
@@ -144,7 +153,21 @@ void PickleMachine::persistent_load() {
     fail(cat("persistent id: expected ('storage', type, key, place, count), got ",
              pickle_.describe(id)));
   }
-  push(make_node(NodeKind::kStorage, {id}));
+  const PickleValue& key = pickle_.node(id).items[2];
+  if (!key.is(Kind::kText)) {
+    push(make_node(NodeKind::kStorage, {id}));  // a tensor of it will be refused
+    return;
+  }
+  // Each use of it is a search for it.
+  if (key.slice.length > kLongestKey) {
+    fail(cat("storage key: expected a short str, got ", pickle_.describe(key)));
+  }
+  const auto [known, is_new] = storages_.try_emplace(pickle_.slice(key));
+  if (is_new) {
+    charge(kMapNode);
+    known->second = make_node(NodeKind::kStorage, {id});
+  }
+  push(known->second);
 }
 
 }  // namespace xattn::io

@@ -21,6 +21,27 @@ using NodeKind = PickleNode::Kind;
 
 constexpr int kDeepest = 8;
 
+/// Whether torch can make the negative of such a tensor.
+bool has_negative(DType dtype) {
+  switch (dtype) {
+    case DType::kUint8:
+    case DType::kInt8:
+    case DType::kInt16:
+    case DType::kInt32:
+    case DType::kInt64:
+    case DType::kFloat16:
+    case DType::kBfloat16:
+    case DType::kFloat32:
+    case DType::kFloat64:
+    case DType::kComplex32:
+    case DType::kComplex64:
+    case DType::kComplex128:
+      return true;
+    default:
+      return false;
+  }
+}
+
 constexpr std::string_view kRebuild = "torch._utils._rebuild_tensor";
 constexpr std::string_view kRebuildV2 = "torch._utils._rebuild_tensor_v2";
 constexpr std::string_view kRebuildV3 = "torch._utils._rebuild_tensor_v3";
@@ -35,8 +56,7 @@ bool TensorReader::is_tensor(std::string_view callee) {
          callee == kParameter || callee == kParameterWithState || callee == kFromType;
 }
 
-TensorRecord TensorReader::read(const PickleNode& call, const std::string& shown_name) {
-  shown_name_ = shown_name;
+TensorRecord TensorReader::read(const PickleNode& call) {
   return read(call, 0);
 }
 
@@ -160,6 +180,8 @@ void TensorReader::read_metadata(const PickleValue& value, TensorRecord& record)
                        record.dtype == DType::kComplex128;
   if (record.conjugate && !complex)
     fail(cat("metadata: 'conj' on a tensor of ", name(record.dtype)));
+  if (record.negative && !has_negative(record.dtype))
+    fail(cat("metadata: 'neg' on a tensor of ", name(record.dtype)));
 }
 
 void TensorReader::check_bounds(TensorRecord& record, std::int64_t storage_bytes) const {
@@ -206,7 +228,7 @@ const std::vector<PickleValue>& TensorReader::arguments(const PickleNode& call, 
 }
 
 void TensorReader::fail(std::string_view what) const {
-  pickle_.fail(cat("tensor ", shown_name_, ": ", what));
+  pickle_.fail(cat("tensor ", shown_name_(), ": ", what));
 }
 
 }  // namespace xattn::io

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,13 +16,14 @@ namespace xattn::io {
 /// records.
 class TensorReader {
  public:
-  TensorReader(const Pickle& pickle, const ZipArchive& zip, std::vector<const ZipEntry*>& storages)
-      : pickle_(pickle), zip_(zip), storages_(storages) {}
+  /// `shown_name` says the name of the tensor that is read, for messages.
+  TensorReader(const Pickle& pickle, const ZipArchive& zip, std::vector<const ZipEntry*>& storages,
+               std::function<std::string()> shown_name)
+      : pickle_(pickle), zip_(zip), storages_(storages), shown_name_(std::move(shown_name)) {}
 
   static bool is_tensor(std::string_view callee);
 
-  /// `shown_name` is the tensor's name for messages.
-  TensorRecord read(const PickleNode& call, const std::string& shown_name);
+  TensorRecord read(const PickleNode& call);
 
  private:
   TensorRecord read(const PickleNode& call, int depth);
@@ -37,7 +39,7 @@ class TensorReader {
   const ZipArchive& zip_;
   std::vector<const ZipEntry*>& storages_;
   std::unordered_map<const ZipEntry*, std::size_t> index_;
-  std::string shown_name_;
+  std::function<std::string()> shown_name_;
 };
 
 }  // namespace xattn::io

@@ -27,6 +27,7 @@
 #include <memory>
 
 #include "core/text.h"
+#include "core/utf8.h"
 #include "io/little_endian.h"
 #include "io/zip_directory.h"
 
@@ -39,7 +40,11 @@ constexpr std::uint32_t kDescriptorSignature = 0x08074b50;
 constexpr std::uint64_t kFull = 0xffffffff;
 constexpr std::size_t kChunk = 1 << 18;
 // Only TorchScript's source code is deflated; it is checked and thrown away.
+// Together its entries may take 96 MiB and 32 times the file: a second for 2 GiB would be too much
+// for 2 MB.
 constexpr std::uint64_t kLargestInflated = std::uint64_t{256} << 20;
+constexpr std::uint64_t kMostInflated = std::uint64_t{96} << 20;
+constexpr std::uint64_t kMostInflatedPerByte = 32;
 constexpr std::string_view kDeflatedFolder = "code/";
 
 /// One entry as the directory tells it, and the checks of its bytes in front.
@@ -50,13 +55,14 @@ class EntryReader {
   bool done() const { return directory_.empty(); }
   std::uint64_t position() const { return position_; }
 
-  /// Reads the next directory entry and its local header and descriptor.
+  /// Reads the next directory entry and its local header and descriptor; its name is the
+  /// directory's.
   ZipEntry next(std::string& root) {
     take_central();
     check_local();
     check_descriptor();
     split_root(root);
-    return std::move(entry_);
+    return entry_;
   }
 
  private:
@@ -72,8 +78,9 @@ class EntryReader {
     entry_.size = load_u32(&fixed[24]);
     offset_ = load_u32(&fixed[42]);
     const std::uint16_t extra_length = load_u16(&fixed[30]);
-    entry_.name = std::string(take(load_u16(&fixed[28])));
+    entry_.name = take(load_u16(&fixed[28]));
     where_ = cat("zip entry ", quote(entry_.name));
+    if (!is_utf8(entry_.name)) fail("expected a name in UTF-8");
     expect("version made by", 0, load_u16(&fixed[4]));
     if (method_ != 0 && method_ != 8) fail(cat("method ", method_, " is not known"));
     expect("version needed", method_ == 8 ? 20 : 0, load_u16(&fixed[6]));
@@ -90,6 +97,11 @@ class EntryReader {
     if (entry_.size == 0) expect("CRC of an empty entry", 0, entry_.crc);
     if (entry_.deflated && entry_.size > kLargestInflated) {
       fail(cat("expected at most ", kLargestInflated, " bytes inflated, got ", entry_.size));
+    }
+    const std::uint64_t most = kMostInflated + kMostInflatedPerByte * file_.size();
+    inflated_ += entry_.deflated ? entry_.size : 0;
+    if (inflated_ > most) {
+      fail(cat("expected at most ", most, " bytes inflated in all, got ", inflated_));
     }
     expect("offset", position_, offset_);
   }
@@ -187,10 +199,10 @@ class EntryReader {
     if (slash == std::string::npos || slash == 0 || slash + 1 == entry_.name.size()) {
       fail("expected a name inside one root folder");
     }
-    const std::string_view own = std::string_view(entry_.name).substr(0, slash);
+    const std::string_view own = entry_.name.substr(0, slash);
     if (root.empty()) root = std::string(own);
     if (own != root) fail(cat("expected the root folder ", quote(root), ", got ", quote(own)));
-    entry_.name.erase(0, slash + 1);
+    entry_.name.remove_prefix(slash + 1);
     if (entry_.deflated && !entry_.name.starts_with(kDeflatedFolder)) {
       fail("is compressed; only TorchScript's code may be, weights and pickles must be stored");
     }
@@ -214,6 +226,7 @@ class EntryReader {
   const File& file_;
   std::string_view directory_;
   std::uint64_t position_ = 0;
+  std::uint64_t inflated_ = 0;
 
   ZipEntry entry_;
   std::string where_;
@@ -286,12 +299,22 @@ ZipArchive::ZipArchive(const File& file) : file_(file) {
   const ZipDirectory directory = read_zip_directory(file);
   const std::string bytes = file.read(directory.offset, directory.size);
   EntryReader reader(file, bytes);
+  std::size_t length = 0;
   if (directory.entries > bytes.size() / 46) {
     file.fail(cat("zip: ", directory.entries, " entries do not fit a directory of ", bytes.size(),
                   " bytes"));
   }
   entries_.reserve(directory.entries);
-  for (std::uint64_t i = 0; i < directory.entries; ++i) entries_.push_back(reader.next(root_));
+  for (std::uint64_t i = 0; i < directory.entries; ++i) {
+    entries_.push_back(reader.next(root_));
+    length += entries_.back().name.size();
+  }
+  names_.reserve(length);  // and does not move any more
+  for (ZipEntry& entry : entries_) {
+    const std::size_t at = names_.size();
+    names_.insert(names_.end(), entry.name.begin(), entry.name.end());
+    entry.name = {names_.data() + at, entry.name.size()};
+  }
   if (!reader.done()) file.fail("zip: bytes follow the last directory entry");
   if (reader.position() != directory.offset) {
     file.fail(cat("zip: expected the central directory at byte ", reader.position(),
@@ -364,7 +387,7 @@ void ZipArchive::check_crc(const ZipEntry& entry, std::uint32_t crc) const {
 }
 
 void ZipArchive::fail(const ZipEntry& entry, std::string_view what) const {
-  file_.fail(cat("zip entry ", quote(root_ + "/" + entry.name), ": ", what));
+  file_.fail(cat("zip entry ", quote(cat(root_, "/", entry.name)), ": ", what));
 }
 
 }  // namespace xattn::io

@@ -11,7 +11,7 @@
 namespace xattn::io {
 
 struct ZipEntry {
-  std::string name;  ///< Without the root folder.
+  std::string_view name;  ///< Without the root folder; the archive's.
   std::uint64_t data_offset = 0;
   std::uint64_t packed_size = 0;
   std::uint64_t size = 0;
@@ -28,6 +28,8 @@ class ZipArchive {
  public:
   /// `file` must outlive the archive.
   explicit ZipArchive(const File& file);
+  ZipArchive(const ZipArchive&) = delete;
+  ZipArchive& operator=(const ZipArchive&) = delete;
 
   const std::vector<ZipEntry>& entries() const { return entries_; }
   /// The entry of this name below the root folder, or null.
@@ -47,6 +49,7 @@ class ZipArchive {
 
   const File& file_;
   std::string root_;
+  std::vector<char> names_;  ///< All in one piece: there may be a quarter of a million.
   std::vector<ZipEntry> entries_;
   std::vector<std::uint32_t> by_name_;
 };

@@ -116,7 +116,7 @@ TEST_P(DamagedPickle, NeverCrashesWithABitFlippedAndRightChecksums) {
   for (const auto& entry : zip.entries()) {
     if (entry.deflated) continue;
     if (entry.name == "data.pkl") pickle_at = items.size();
-    items.push_back({entry.name, std::string(entry.size, '\0')});
+    items.push_back({std::string(entry.name), std::string(entry.size, '\0')});
     zip.read(entry, items.back().data.data());
   }
   TemporaryFolder folder;

@@ -1,6 +1,7 @@
 // Zips that are wrong in ways that a flipped bit cannot make.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 
 #include "io/support/pickle_writer.h"
@@ -114,6 +115,39 @@ TEST_F(Zip, ManyEntries) {
   EXPECT_LE(Memory::peak() - before, std::filesystem::file_size(path) + (20u << 20));
   items[0].data = pickles::program("N)R");
   expect_items(items, "expected a global to call");
+}
+
+// A hundred and twenty bytes an entry, which is what most memory beside the file is needed for.
+TEST_F(Zip, AsManyEntriesAsMayBe) {
+  auto items = kGood;
+  for (int i = 0; items.size() < (1u << 18); ++i) {
+    items.push_back({"extra/" + std::to_string(1'000'000'000'000 + i), ""});
+  }
+  const auto path = write_bytes(folder_ / "file.pt", make_zip(items));
+  const std::size_t before = Memory::live();
+  Memory::reset_peak();
+  const auto start = std::chrono::steady_clock::now();
+  read_everything(path);
+  EXPECT_LE(Memory::peak() - before, 48u << 20) << "the promise is the file's size and 64 MiB";
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+  items.push_back({"one more", ""});
+  expect_items(items, "expected at most 262144 entries, got 262145");
+}
+
+TEST_F(Zip, BombsOfManyEntries) {
+  auto items = kGood;
+  const std::string zeros(120u << 20, '\0');
+  items.push_back({"code/0.py", zeros, true});
+  expect_items(items, "bytes inflated in all, got 125829120");
+  items.back().data.resize(20u << 20);
+  read_everything(write_bytes(folder_ / "file.pt", make_zip(items)));
+  for (int i = 1; i < 8; ++i) items.push_back({"code/" + std::to_string(i), items[4].data, true});
+  expect_items(items, "bytes inflated in all, got 125829120");
+}
+
+TEST_F(Zip, NamesAreUtf8) {
+  expect_items(with({"extra/\xff", ""}), "zip entry 'm/extra/\\xff': expected a name in UTF-8");
+  read_everything(write_bytes(folder_ / "file.pt", make_zip(with({"extra/é", ""}))));
 }
 
 TEST_F(Zip, HolesAndOverlaps) {
