@@ -21,6 +21,7 @@ class TorchArchive : public WeightsFile {
     return storages_[storage]->size;
   }
   void read_storage(std::size_t storage, void* to) const override;
+  void verify_storage(std::size_t storage) const override { zip_.verify(*storages_[storage]); }
   void verify_rest() const override;
 
  private:

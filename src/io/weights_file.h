@@ -54,6 +54,8 @@ class WeightsFile {
   /// Reads `count` bytes of a storage. May be called from several threads.
   virtual void read_piece(std::size_t storage, std::uint64_t offset, void* to,
                           std::size_t count) const;
+  /// Checks a storage's checksum where the format has one, without keeping its bytes.
+  virtual void verify_storage(std::size_t storage) const = 0;
   /// Checks the checksums of everything that no tensor uses.
   virtual void verify_rest() const = 0;
 };

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "io/load_report.h"
 #include "io/stream_tensors.h"
@@ -33,6 +34,19 @@ void allocate(const StateDict& tensors, const PretrainedOptions& options) {
     if (tensor.scalar_type() == dtype && tensor.device() == options.device) continue;
     tensor.set_data(
         at::empty(tensor.sizes(), tensor.options().dtype(dtype).device(options.device)));
+  }
+}
+
+/// Checks the checksums of what is in the files and goes into no parameter.
+void verify_unused(const std::vector<std::unique_ptr<io::WeightsFile>>& files,
+                   const std::vector<io::StreamedTensor>& tensors) {
+  std::set<std::pair<const io::WeightsFile*, std::size_t>> used;
+  for (const auto& tensor : tensors) used.emplace(tensor.file, tensor.record->storage);
+  for (const auto& file : files) {
+    for (std::size_t storage = 0; storage < file->storage_count(); ++storage) {
+      if (used.count({file.get(), storage}) == 0) file->verify_storage(storage);
+    }
+    file->verify_rest();
   }
 }
 
@@ -92,6 +106,7 @@ void PretrainedFolder::check(const torch::nn::Module& module, const MapKey& map_
 
 void PretrainedFolder::load(torch::nn::Module& module, const MapKey& map_key) const {
   auto plan = make_plan(module, map_key);
+  verify_unused(plan.files, plan.tensors);
   const c10::AutoGradMode no_grad(false);
   allocate(state_dict(module), options_);
   for (auto& tensor : plan.tensors) tensor.to = tensor.to.detach();
