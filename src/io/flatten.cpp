@@ -223,8 +223,9 @@ class Flattener {
   /// times. 10⁹ squared bytes take 0.1 s.
   std::string decimal_of(std::string_view bytes) {
     constexpr std::uint64_t kMostWork = 1'000'000'000;
+    constexpr std::uint64_t kMostWorkPerByte = 512;
     decimal_work_ += bytes.size() * bytes.size();
-    if (decimal_work_ > kMostWork + 1024 * pickle_.size()) {
+    if (decimal_work_ > kMostWork + kMostWorkPerByte * pickle_.size()) {
       fail("is one of more large integers than a file of this size may use");
     }
     return decimal(bytes);

@@ -154,13 +154,14 @@ void PickleMachine::persistent_load() {
              pickle_.describe(id)));
   }
   const PickleValue& key = pickle_.node(id).items[2];
-  if (!key.is(Kind::kText)) {
-    push(make_node(NodeKind::kStorage, {id}));  // a tensor of it will be refused
-    return;
-  }
   // Each use of it is a search for it.
-  if (key.slice.length > kLongestKey) {
+  if (key.is(Kind::kText) && key.slice.length > kLongestKey) {
     fail(cat("storage key: expected a short str, got ", pickle_.describe(key)));
+  }
+  // torch.jit.load makes a storage for each id; and a tensor of what is no key will be refused.
+  if (options_.torchscript || !key.is(Kind::kText)) {
+    push(make_node(NodeKind::kStorage, {id}));
+    return;
   }
   const auto [known, is_new] = storages_.try_emplace(pickle_.slice(key));
   if (is_new) {

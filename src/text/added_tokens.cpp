@@ -29,10 +29,11 @@ std::size_t without_spaces(std::string_view text, std::size_t least, std::size_t
 }  // namespace
 
 AddedTokenFinder::AddedTokenFinder(Patterns patterns) {
-  const auto text = [](const auto& pattern) -> const std::string& { return pattern.first; };
-  std::ranges::stable_sort(patterns, {}, text);
-  const auto same = std::ranges::unique(patterns, {}, text);
-  patterns.erase(same.begin(), same.end());
+  std::stable_sort(patterns.begin(), patterns.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  patterns.erase(std::unique(patterns.begin(), patterns.end(),
+                             [](const auto& a, const auto& b) { return a.first == b.first; }),
+                 patterns.end());
   std::vector<std::uint32_t> beginnings;  // each begins with the one before it
   for (auto& [pattern, token] : patterns) {
     if (pattern.empty()) continue;
@@ -49,7 +50,7 @@ AddedTokenFinder::AddedTokenFinder(Patterns patterns) {
   }
 }
 
-// Whatever the text begins with, the last pattern that is not behind it begins with it too.
+// The last pattern that is not behind the text begins with each pattern that the text begins with.
 const AddedTokenFinder::Pattern* AddedTokenFinder::match(std::string_view text) const {
   const auto [begin, end] = with_first_byte_[static_cast<unsigned char>(text.front())];
   if (begin == end) return nullptr;
@@ -59,8 +60,10 @@ const AddedTokenFinder::Pattern* AddedTokenFinder::match(std::string_view text) 
       [](std::string_view wanted, const Pattern& pattern) { return wanted < pattern.text; });
   if (behind == first) return nullptr;
   const auto* pattern = &*(behind - 1);
-  const auto common = static_cast<std::size_t>(std::ranges::mismatch(pattern->text, text).in1 -
-                                               pattern->text.begin());
+  const std::string_view nearest = pattern->text;
+  const auto common = static_cast<std::size_t>(
+      std::mismatch(nearest.begin(), nearest.end(), text.begin(), text.end()).first -
+      nearest.begin());
   while (pattern->text.size() > common) {
     const auto* shorter = &patterns_[pattern->shorter];
     if (shorter == pattern) return nullptr;

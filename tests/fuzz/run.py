@@ -45,7 +45,7 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seconds", type=int, default=60)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     build = arguments.build.resolve()
     corpus = build / "tests" / "fuzz" / "corpus"
     names = arguments.names or sorted(each.name for each in corpus.iterdir() if each.is_dir())
