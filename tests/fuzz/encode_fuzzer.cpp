@@ -49,7 +49,9 @@ CLIPTokenizer make_tokenizer(bool with_added) {
           {{"content", " "}, {"lstrip", true}, {"rstrip", true}},
           {{"content", "abq"}, {"special", true}, {"lstrip", true}},
           {{"content", "ab"}, {"special", true}}}) {
-      added[std::to_string(vocabulary.size() + added.size())] = token;
+      const auto& content = token["content"].get_ref<const std::string&>();
+      const std::size_t next = vocabulary.size() + added.size();
+      added[std::to_string(vocabulary.value(content, next))] = token;
     }
     config["padding_side"] = config["truncation_side"] = "left";
   }
