@@ -1,6 +1,7 @@
 // The opcodes with which Python imports and calls what a file names. Here a global is looked up in
 // a list, and a call makes a plain container or a record of its arguments.
 #include "core/text.h"
+#include "core/utf8.h"
 #include "io/pickle_machine.h"
 
 namespace xattn::io {
@@ -46,6 +47,7 @@ bool PickleMachine::run_object(unsigned char opcode) {
 void PickleMachine::push_global(std::string_view module, std::string_view name) {
   if (module.size() + name.size() > kLongestGlobal) fail("a global's name is too long");
   std::string full_name = cat(module, '.', name);
+  if (!is_utf8(full_name)) fail(cat("a global's name is not valid UTF-8: ", quote(full_name)));
   const auto action = find_global(full_name, options_.torchscript);
   if (!action) {
     fail(cat("global ", quote(full_name), " is not allowed: ", advice_for_global(full_name)));

@@ -123,6 +123,7 @@ TEST_F(HostilePickle, GlobalsThatAreNotOnTheList) {
   expect(global("os", "system"), "save model.state_dict() instead");
   expect("\x93", "empty stack");
   expect("NN\x93", "STACK_GLOBAL: expected two texts");
+  expect(global("__torch__.\xff", "Model"), "a global's name is not valid UTF-8");
   // Names are escaped and shortened in the message.
   expect(global("o\x1b[31ms", std::string(3000, 'x')), "o\\x1b[31ms");
 }
