@@ -22,6 +22,7 @@ FILE_KINDS = ("safetensors", "state_dict.pt", "scripted.pt", "traced.pt")
 DIR = "folder"
 ALL = (*FILE_KINDS, DIR)
 HONOURED, REFUSED = "honoured", "refused"
+Words = tuple[object, ...]
 
 
 def on(files: str, folder: str) -> dict[str, str]:
@@ -31,7 +32,7 @@ def on(files: str, folder: str) -> dict[str, str]:
 # command -> option -> its value, and what each kind of input does with it. What is honoured shows: in what is
 # written or printed (EFFECTS below).
 BOTH, FILE_ONLY, FOLDER_ONLY = on(HONOURED, HONOURED), on(HONOURED, REFUSED), on(REFUSED, HONOURED)
-TABLE: dict[str, dict[str, tuple[tuple[object, ...], dict[str, str]]]] = {
+TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
     "inspect": {
         "--variant": (("fp16",), FOLDER_ONLY),
         "--json": ((), BOTH),
@@ -95,7 +96,7 @@ class Options(ProgramTest):
                         else:
                             self.refuses(command, option, kind, given, value)
 
-    def command(self, command: str, option: str, kind: str) -> tuple[object, ...]:
+    def command(self, command: str, option: str, kind: str) -> Words:
         """The command without the option, which must succeed."""
         model = "simple_unet_spatial" if option == "--token-layout" else "cross_attention"
         path = FILES / f"{model}.{kind}"
@@ -107,7 +108,8 @@ class Options(ProgramTest):
         if command == "convert":
             return (command, path, self.out)
         if command == "verify":
-            return (command, path) if kind != DIR or option == "--golden" else (command, path, "--golden", self.record())
+            needs_golden = kind == DIR and option != "--golden"
+            return (command, path, "--golden", self.record()) if needs_golden else (command, path)
         given = FILES / f"{model}.input.safetensors"
         if kind == DIR:
             given = self.folder / "in.safetensors"
@@ -126,7 +128,7 @@ class Options(ProgramTest):
                 model(**inputs_of("unet"))
         return self.golden
 
-    def refuses(self, command: str, option: str, kind: str, given: tuple[object, ...], value: tuple[object, ...]) -> None:
+    def refuses(self, command: str, option: str, kind: str, given: Words, value: Words) -> None:
         if option in ("--tolerance", "--json"):  # verify, of a file without a program: refused as it is
             self.assertIn("expected TorchScript", self.fail_with(3, "xattn", *given, option, *value))
             return
@@ -134,7 +136,7 @@ class Options(ProgramTest):
         self.assertIn(f"{option}: expected none for a {'folder' if kind == DIR else 'file'}, ", line)
         self.assertFalse(self.out.exists())
 
-    def honours(self, command: str, option: str, kind: str, given: tuple[object, ...], value: tuple[object, ...]) -> None:
+    def honours(self, command: str, option: str, kind: str, given: Words, value: Words) -> None:
         if option == "--golden":
             value = (self.record(),)
         result = call("xattn", *given, option, *value)
@@ -291,7 +293,8 @@ class Values(ProgramTest):
         for one in ("1GB", "1GiB", "10MB", "1TB"):
             self.assertEqual(shards(one), 1, one)
         for bad in ("", "KB", "1PB", "-1KB", "0.1", "1e30GB", "nan", "1 2"):
-            line = self.fail_with(2, "xattn", "convert", FOLDERS / "unet_single", self.folder / "x", f"--max-shard-size={bad}")
+            command = ("convert", FOLDERS / "unet_single", self.folder / "x", f"--max-shard-size={bad}")
+            line = self.fail_with(2, "xattn", *command)
             self.assertIn("--max-shard-size", line)
 
     def test_a_worker_has_no_rounds(self) -> None:
