@@ -22,6 +22,7 @@ check_arm64_packages() {
 
 check_clang() {
   build clang xattn xattn-cli xattn-demo xattn_readers_test xattn_text_test xattn_kernels_test
+  await_originals
   say "Testing build/clang"
   ctest --preset clang
 }
