@@ -58,21 +58,22 @@ check_fuzzers() {
   "$python" tests/fuzz/run.py build/fuzz --seconds 20
 }
 
-# Of what differs from origin/main or, without one, from the last commit: as many files as a few minutes allow.
+# The lines that differ from origin/main or, without one, from the last commit: of as many sources as a few
+# minutes allow.
 check_tidy() {
   base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD~1)
   [ "$base" != "$(git rev-parse HEAD)" ] || base=$(git rev-parse HEAD~1)
   changed=$(git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp' 'apps/*.cpp')
-  files=$(printf '%s\n' "$changed" | head -n "$TIDY_FILES")
-  [ -n "$files" ] || { say "clang-tidy: no source has changed"; return 0; }
-  left=$(($(printf '%s\n' "$changed" | wc -l) - $(printf '%s\n' "$files" | wc -l)))
+  [ -n "$changed" ] || { say "clang-tidy: no source has changed"; return 0; }
+  files=$(printf '%s\n' "$changed" | head -n 12)
   configure tidy
-  say "clang-tidy on $(printf '%s\n' "$files" | wc -l) changed sources; $left more are left out"
+  say "clang-tidy on $(printf '%s\n' "$files" | wc -l) of $(printf '%s\n' "$changed" | wc -l) changed sources"
   # shellcheck disable=SC2086  # a list of files
-  run_logged clang-tidy sh -c 'printf "%s\n" "$@" | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 \
-    clang-tidy -p build/tidy --quiet --warnings-as-errors="*" --extra-arg=-Wno-unknown-warning-option' sh $files
+  git diff -U0 "$base" -- $files |
+    clang-tidy-diff -p1 -path build/tidy -j "$(getconf _NPROCESSORS_ONLN)" -quiet \
+      -extra-arg=-Wno-unknown-warning-option >"$LOGS/clang-tidy.log" 2>&1 || fail "clang-tidy failed (see $LOGS/clang-tidy.log)"
+  ! grep -E -A 3 '(warning|error):' "$LOGS/clang-tidy.log" || fail "clang-tidy: see above"
 }
-TIDY_FILES=12
 
 check_all() {
   # shellcheck disable=SC2046  # lists of packages

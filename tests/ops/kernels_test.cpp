@@ -185,9 +185,9 @@ TEST_P(KernelsTest, WidensStoredTypesExactly) {
         bits.data[i] = static_cast<uint16_t>(static_cast<std::size_t>(first) + i);
       }
       expect_packed(pack({bits.data.data(), type, columns, 1}, rows, columns), columns,
-                    [&](int64_t r, int64_t c) { return widen(bits.at(r, c)); });
+                    [&, widen = widen](int64_t r, int64_t c) { return widen(bits.at(r, c)); });
       expect_packed(pack({bits.data.data(), type, 1, columns}, columns, rows), rows,
-                    [&](int64_t r, int64_t c) { return widen(bits.at(c, r)); });
+                    [&, widen = widen](int64_t r, int64_t c) { return widen(bits.at(c, r)); });
     }
   }
 }
