@@ -7,12 +7,10 @@ check_packages() {
   has qemu-aarch64 || echo qemu-user
   has aarch64-linux-gnu-g++ || echo g++-aarch64-linux-gnu
   [ -d /usr/src/googletest ] || echo googletest
-  # Of the same version as clang: its OpenMP and fuzzers are not a part of it in Debian, nor is libc++.
-  for package in libomp-dev libc++-dev libc++abi-dev; do installed "$package" || echo "$package"; done
-  installed "libclang-rt-14-dev" || ! known "libclang-rt-14-dev" || echo "libclang-rt-14-dev"
+  # What Debian 12 has beside clang 14: OpenMP, the fuzzers' runtime, and libc++ of about macOS's age.
+  for package in libomp-dev libclang-rt-14-dev libc++-16-dev; do installed "$package" || echo "$package"; done
 }
 installed() { dpkg -s "$1" >/dev/null 2>&1; }
-known() { apt-cache show "$1" >/dev/null 2>&1; }
 
 # The libraries for arm64 come from its own packages, for which apt must know the architecture.
 check_arm64_packages() {
@@ -33,7 +31,7 @@ check_libcxx() {
   say "Checking the sources with libc++"
   sed -n 's/^ *"command": "\(.*\)",$/\1/p' build/clang/compile_commands.json |
     grep -E ' (src|apps)/CMakeFiles/(xattn|xattn_readers|xattn_text|xattn_kernels|xattn_app_support|xattn-cli|xattn-demo)\.dir/' |
-    sed -E 's/\\"/"/g; s/ -Xclang -include-pch -Xclang [^ ]+//; s/ -Xclang -include -Xclang [^ ]+//; s/ -o [^ ]+//; s/$/ -stdlib=libc++ -fsyntax-only/' >build/clang/libcxx-commands
+    sed -E 's/\\"/"/g; s/ -Xclang -include-pch -Xclang [^ ]+//; s/ -Xclang -include -Xclang [^ ]+//; s/ -o [^ ]+//; s|$| -stdlib++-isystem /usr/lib/llvm-16/include/c++/v1 -fsyntax-only|' >build/clang/libcxx-commands
   [ -s build/clang/libcxx-commands ] || fail "no sources to check in build/clang/compile_commands.json"
   run_logged libcxx sh -c 'cd build/clang && xargs -P "$1" -d "\n" -n 1 sh -c <libcxx-commands' sh "${XATTN_JOBS:-$(jobs)}"
 }
