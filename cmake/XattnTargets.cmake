@@ -23,12 +23,24 @@ if(XATTN_SANITIZE)
   target_link_options(xattn_compile_settings INTERFACE -fsanitize=${XATTN_SANITIZE})
 endif()
 target_link_libraries(xattn_compile_settings INTERFACE xattn_fmt)
+if(XATTN_WITH_TORCH)
+  # Such as LibTorch's ABI of std::string, which what knows no torch must have too.
+  target_compile_options(xattn_compile_settings INTERFACE $<TARGET_PROPERTY:torch,INTERFACE_COMPILE_OPTIONS>)
+endif()
+
+# Where our programs look for shared libraries: beside themselves, as in a package, then where each was when
+# it was linked. Build and install trees have the same, because CMake ends a path that it is to
+# change with an empty entry, which is the working directory.
+file(RELATIVE_PATH xattn_lib_from_bin "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
+set(xattn_run_path "$ORIGIN/${xattn_lib_from_bin}" ${CMAKE_INSTALL_RPATH})
 
 # All objects are compiled with the same -fPIC, because g++ drops a precompiled header, without a word,
 # when flags differ; CMake would give libraries -fPIC and programs -fPIE.
 function(xattn_compile_like_a_module target)
   target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:xattn_compile_settings>)
-  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  set_target_properties(${target} PROPERTIES
+    CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "${xattn_run_path}" INSTALL_RPATH_USE_LINK_PATH ON)
   target_compile_options(${target} PRIVATE -fPIC)
 endfunction()
 

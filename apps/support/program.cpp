@@ -1,7 +1,9 @@
 #include "support/program.h"
 
 #include <c10/util/Exception.h>
+#ifdef __GLIBC__
 #include <malloc.h>
+#endif
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

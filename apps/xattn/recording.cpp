@@ -78,7 +78,7 @@ Recording::Recording(const std::string& path)
     } catch (const nlohmann::json::exception& error) {
       fail(fmt::format("{}: expected a call as xattn_record.py writes it", name));
     }
-    const auto check = [&](const std::string& tensor) {
+    const auto check = [&, &name = name](const std::string& tensor) {
       if (index_.count(tensor) == 0)
         fail(fmt::format("{}: names the tensor {}, which is not there", name, tensor));
     };

@@ -4,6 +4,7 @@
 
 #include <xattn/core/config_fields.h>
 #include <xattn/core/error.h>
+#include <xattn/core/export.h>
 #include <xattn/core/key_target.h>
 #include <xattn/core/tensor_versions.h>
 #include <xattn/io/checkpoint.h>

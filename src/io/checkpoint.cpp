@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -41,8 +42,9 @@ void for_each_index(std::size_t count, unsigned threads, const Work& work) {
     }
   };
   {
-    std::vector<std::jthread> helpers;
-    for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(run);
+    // As std::jthread, which libc++ lacks.
+    std::vector<std::future<void>> helpers;
+    for (unsigned i = 1; i < threads; ++i) helpers.push_back(std::async(std::launch::async, run));
     run();
   }
   if (error) std::rethrow_exception(error);

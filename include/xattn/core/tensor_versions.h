@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// Which tensors a value was made from, and in which state they were.
@@ -14,7 +16,7 @@ namespace xattn {
 /// A change in place, a load of other weights and a conversion (`module->to(…)`) are seen. Not seen
 /// are, as by autograd: writes through `tensor.data()` or a pointer, and changes of tensors that
 /// were made in inference mode.
-class TensorVersions {
+class XATTN_API TensorVersions {
  public:
   TensorVersions() = default;
   /// Undefined tensors are left out.

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/io/checkpoint_info.h"
 #include "xattn/io/state_dict.h"
 
@@ -25,10 +26,10 @@ struct Checkpoint {
 /// refuses the rest, and every checksum, count and offset is checked. See docs/files.md.
 ///
 /// Throws: `FileError`, which names the file, the place in it, what was expected and what is there.
-Checkpoint load_checkpoint(const std::string& path);
+XATTN_API Checkpoint load_checkpoint(const std::string& path);
 
 /// A module's part of a checkpoint that holds more: the tensors and attributes whose names begin
 /// with `prefix` ("state_dict."). The prefix is cut off.
-Checkpoint part_of(const Checkpoint& checkpoint, const std::string& prefix);
+XATTN_API Checkpoint part_of(const Checkpoint& checkpoint, const std::string& prefix);
 
 }  // namespace xattn

@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// The format of a file of weights; it is recognised by the content.
@@ -18,13 +20,13 @@ enum class CheckpointFormat {
 };
 
 /// "TorchScript", "torch.save" or "safetensors".
-std::string to_string(CheckpointFormat format);
+XATTN_API std::string to_string(CheckpointFormat format);
 
 /// A value in a checkpoint that is not a tensor; `monostate` is Python's None.
 using Attribute = std::variant<std::monostate, bool, int64_t, double, std::string>;
 
 /// The value as Python prints it, but a string has no quotes.
-std::string to_string(const Attribute& attribute);
+XATTN_API std::string to_string(const Attribute& attribute);
 
 /// A tensor's description, without its data.
 struct TensorInfo {
@@ -48,6 +50,6 @@ struct CheckpointInfo {
 /// The structure is checked as by `load_checkpoint`. The tensors' data is not read.
 ///
 /// Throws: `FileError`.
-CheckpointInfo inspect_checkpoint(const std::string& path);
+XATTN_API CheckpointInfo inspect_checkpoint(const std::string& path);
 
 }  // namespace xattn

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/io/state_dict.h"
 
 namespace xattn {
@@ -14,7 +15,7 @@ namespace xattn {
 ///
 /// Throws: `ValueError` for a dtype or layout that the format does not have, before anything is
 /// written; `FileError` where the file cannot be written.
-void save_safetensors(const std::string& path, const StateDict& tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+XATTN_API void save_safetensors(const std::string& path, const StateDict& tensors,
+                                const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace xattn

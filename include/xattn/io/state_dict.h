@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
+
 namespace torch::nn {
 class Module;
 }
@@ -21,7 +23,7 @@ using StateDict = torch::OrderedDict<std::string, at::Tensor>;
 ///
 /// The tensors are the module's own: they change when the module does. A parameter that is not
 /// there, such as the bias of a layer without one, has no key.
-StateDict state_dict(const torch::nn::Module& module);
+XATTN_API StateDict state_dict(const torch::nn::Module& module);
 
 /// What `load_state_dict` found to differ between a module and the tensors for it.
 struct LoadReport {
@@ -60,8 +62,8 @@ struct LoadOptions {
 /// unexpected keys are only named in the report, as in Python.
 ///
 /// Reference: torch 2.13.0, torch/nn/modules/module.py, `Module.load_state_dict`.
-LoadReport load_state_dict(torch::nn::Module& module, const StateDict& tensors,
-                           const LoadOptions& options = {});
+XATTN_API LoadReport load_state_dict(torch::nn::Module& module, const StateDict& tensors,
+                                     const LoadOptions& options = {});
 
 /// As above. Only a `bool` is taken, so that `{}` means the default options.
 template <std::same_as<bool> Bool>

@@ -7,6 +7,7 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/linear.h"
 
 namespace xattn {
@@ -19,8 +20,9 @@ using Activation = torch::Tensor (*)(const torch::Tensor& input);
 /// Throws: `ValueError` for another name, with `place` and `argument`.
 ///
 /// Reference: diffusers 0.42.1, models/activations.py, `get_activation`.
-Activation get_activation(const std::string& name, const std::string& place = "get_activation",
-                          const std::string& argument = "act_fn");
+XATTN_API Activation get_activation(const std::string& name,
+                                    const std::string& place = "get_activation",
+                                    const std::string& argument = "act_fn");
 
 /// Options of `GELU`.
 struct GELUOptions {
@@ -40,7 +42,7 @@ struct GELUOptions {
 /// Throws: `ValueError` for another `approximate`.
 ///
 /// Reference: diffusers 0.42.1, models/activations.py, `GELU`.
-class GELUImpl : public torch::nn::Cloneable<GELUImpl> {
+class XATTN_API GELUImpl : public torch::nn::Cloneable<GELUImpl> {
  public:
   explicit GELUImpl(const GELUOptions& options_);
 
@@ -74,7 +76,7 @@ struct GEGLUOptions {
 /// Shapes: `[..., dim_in]` to `[..., dim_out]`.
 ///
 /// Reference: diffusers 0.42.1, models/activations.py, `GEGLU`.
-class GEGLUImpl : public torch::nn::Cloneable<GEGLUImpl> {
+class XATTN_API GEGLUImpl : public torch::nn::Cloneable<GEGLUImpl> {
  public:
   explicit GEGLUImpl(const GEGLUOptions& options_);
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/linear.h"
 #include "xattn/ops/cross_attention.h"
 
@@ -56,7 +57,7 @@ struct AttentionOptions {
 /// and for a prepared text of another module, or prepared before its weights changed.
 ///
 /// Reference: diffusers 0.42.1, models/attention_processor.py, `Attention`.
-class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
+class XATTN_API AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
  public:
   explicit AttentionImpl(int64_t query_dim) : AttentionImpl(AttentionOptions(query_dim)) {}
   explicit AttentionImpl(const AttentionOptions& options_);

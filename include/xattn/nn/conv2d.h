@@ -6,6 +6,8 @@
 
 #include <ostream>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// Options of `Conv2d`: square kernels, as diffusion models have.
@@ -27,7 +29,7 @@ struct Conv2dOptions {
 /// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`.
 ///
 /// Reference: torch 2.13.0, torch/nn/modules/conv.py, `Conv2d`.
-class Conv2dImpl : public torch::nn::Cloneable<Conv2dImpl> {
+class XATTN_API Conv2dImpl : public torch::nn::Cloneable<Conv2dImpl> {
  public:
   explicit Conv2dImpl(const Conv2dOptions& options_);
 

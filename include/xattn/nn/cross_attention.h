@@ -8,6 +8,7 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/linear.h"
 #include "xattn/ops/cross_attention.h"
 
@@ -46,7 +47,7 @@ struct CrossAttentionOptions {
 /// weights changed.
 ///
 /// Reference: `CrossAttention` in python/xattn_reference.py.
-class CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
+class XATTN_API CrossAttentionImpl : public torch::nn::Cloneable<CrossAttentionImpl> {
  public:
   explicit CrossAttentionImpl(int64_t embed_dim)
       : CrossAttentionImpl(CrossAttentionOptions(embed_dim)) {}

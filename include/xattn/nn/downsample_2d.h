@@ -9,6 +9,7 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/conv2d.h"
 
 namespace xattn {
@@ -36,7 +37,7 @@ struct Downsample2DOptions {
 /// another shape, dtype or device.
 ///
 /// Reference: diffusers 0.42.1, models/downsampling.py, `Downsample2D`.
-class Downsample2DImpl : public torch::nn::Cloneable<Downsample2DImpl> {
+class XATTN_API Downsample2DImpl : public torch::nn::Cloneable<Downsample2DImpl> {
  public:
   explicit Downsample2DImpl(const Downsample2DOptions& options_);
 

@@ -10,6 +10,8 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// Options of `FeedForward`.
@@ -38,7 +40,7 @@ struct FeedForwardOptions {
 /// Throws: `ValueError` for another `activation_fn`.
 ///
 /// Reference: diffusers 0.42.1, models/attention.py, `FeedForward`.
-class FeedForwardImpl : public torch::nn::Cloneable<FeedForwardImpl> {
+class XATTN_API FeedForwardImpl : public torch::nn::Cloneable<FeedForwardImpl> {
  public:
   explicit FeedForwardImpl(const FeedForwardOptions& options_);
 

@@ -1,12 +1,14 @@
 #pragma once
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// While one lives, the `Linear` and `Conv2d` that this thread constructs leave their weights
 /// uninitialised.
 ///
 /// It is for weights that are about to be loaded: drawing them first takes seconds.
-class SkipInitialization {
+class XATTN_API SkipInitialization {
  public:
   SkipInitialization();
   ~SkipInitialization();

@@ -7,6 +7,8 @@
 
 #include <ostream>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// `torch::nn::Linear`, which `SkipInitialization` spares from drawing weights: y = x Aᵀ + b.
@@ -14,7 +16,7 @@ namespace xattn {
 /// Shapes: `[..., in_features]` to `[..., out_features]`.
 ///
 /// Reference: torch 2.13.0, torch/nn/modules/linear.py, `Linear`.
-class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
+class XATTN_API LinearImpl : public torch::nn::Cloneable<LinearImpl> {
  public:
   LinearImpl(int64_t in_features, int64_t out_features)
       : LinearImpl(torch::nn::LinearOptions(in_features, out_features)) {}

@@ -12,6 +12,7 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/activations.h"
 #include "xattn/nn/conv2d.h"
 #include "xattn/nn/linear.h"
@@ -62,7 +63,7 @@ struct ResnetBlock2DOptions {
 /// device.
 ///
 /// Reference: diffusers 0.42.1, models/resnet.py, `ResnetBlock2D`.
-class ResnetBlock2DImpl : public torch::nn::Cloneable<ResnetBlock2DImpl> {
+class XATTN_API ResnetBlock2DImpl : public torch::nn::Cloneable<ResnetBlock2DImpl> {
  public:
   explicit ResnetBlock2DImpl(const ResnetBlock2DOptions& options_);
 

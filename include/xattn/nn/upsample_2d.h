@@ -11,6 +11,7 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/conv2d.h"
 
 namespace xattn {
@@ -36,7 +37,7 @@ struct Upsample2DOptions {
 /// Throws: `ValueError` for channels below 1 and inputs of another shape.
 ///
 /// Reference: diffusers 0.42.1, models/upsampling.py, `Upsample2D`.
-class Upsample2DImpl : public torch::nn::Cloneable<Upsample2DImpl> {
+class XATTN_API Upsample2DImpl : public torch::nn::Cloneable<Upsample2DImpl> {
  public:
   explicit Upsample2DImpl(const Upsample2DOptions& options_);
 

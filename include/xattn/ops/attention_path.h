@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// The ways to compute cross attention; all give the same numbers but for rounding.
@@ -23,7 +25,7 @@ enum class AttentionPath {
 };
 
 /// "auto", "explicit", "sdpa", "blocked" or "folded".
-std::string to_string(AttentionPath path);
+XATTN_API std::string to_string(AttentionPath path);
 
 /// The sizes that decide which path is fastest.
 struct AttentionShape {
@@ -39,7 +41,7 @@ struct AttentionShape {
 };
 
 /// Floating-point operations of a path for this shape; with `prepared`, without those of the text.
-double attention_flops(AttentionPath path, const AttentionShape& shape, bool prepared);
+XATTN_API double attention_flops(AttentionPath path, const AttentionShape& shape, bool prepared);
 
 /// The cheapest of `kBlocked`, `kFolded` and `kSdpa` on this processor, always the same for a
 /// shape; `kSdpa` where our kernels are switched off.
@@ -48,6 +50,6 @@ double attention_flops(AttentionPath path, const AttentionShape& shape, bool pre
 /// and the output projection; folded costs two products with an inner width of num_heads ·
 /// text_tokens instead, and some preparation. So short texts are folded, long ones are not; for a
 /// few image tokens no preparation pays.
-AttentionPath choose_attention_path(const AttentionShape& shape, bool prepared);
+XATTN_API AttentionPath choose_attention_path(const AttentionShape& shape, bool prepared);
 
 }  // namespace xattn

@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <optional>
 
+#include "xattn/core/export.h"
 #include "xattn/ops/attention_path.h"
 #include "xattn/ops/prepared_text.h"
 
 namespace xattn {
 
 /// Whether `kBlocked` and `kFolded` can be used: float32 on the CPU, neither gradient nor autocast.
-bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features);
+XATTN_API bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features);
 
 /// Prepares a text `[B, T, S]` with an optional mask `[B, 1, 1, T]`.
 ///
@@ -19,9 +20,10 @@ bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& feat
 /// cannot be used for these tensors gives way to `kSdpa`.
 ///
 /// Throws: `ValueError` for a text or a mask of another shape.
-PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor& text_features,
-                          const std::optional<at::Tensor>& mask, AttentionPath path,
-                          std::optional<int64_t> image_tokens = std::nullopt);
+XATTN_API PreparedText prepare_text(const CrossAttentionWeights& weights,
+                                    const at::Tensor& text_features,
+                                    const std::optional<at::Tensor>& mask, AttentionPath path,
+                                    std::optional<int64_t> image_tokens = std::nullopt);
 
 /// softmax(q kᵀ / divisor + mask) v through the output projection.
 ///
@@ -32,6 +34,6 @@ PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor
 ///
 /// Throws: `ValueError` for image features of another shape, and for a text whose weights have
 /// changed since it was prepared.
-at::Tensor cross_attention(const at::Tensor& image_features, const PreparedText& text);
+XATTN_API at::Tensor cross_attention(const at::Tensor& image_features, const PreparedText& text);
 
 }  // namespace xattn

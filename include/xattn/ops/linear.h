@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// x · weightᵀ + bias; the bias may be undefined.
@@ -9,6 +11,6 @@ namespace xattn {
 /// Shapes: x `[..., S]`, weight `[O, S]`, bias `[O]`; returns `[..., O]`. float32 on the CPU
 /// without gradient or autocast takes our kernels where they are at least as fast on this
 /// processor, the rest `at::linear`.
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+XATTN_API at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
 }  // namespace xattn

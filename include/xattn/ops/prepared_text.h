@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/core/tensor_versions.h"
 #include "xattn/ops/attention_path.h"
 
@@ -39,7 +40,7 @@ struct CrossAttentionWeights {
 /// It belongs to the layer that made it, with the weights that the layer had: other layers refuse
 /// it, and so does its own after a change of the weights. A text of batch 1 serves any batch of
 /// images.
-struct PreparedText {
+struct XATTN_API PreparedText {
   CrossAttentionWeights weights;
   /// The layer's parameters, in the state that the text was prepared with.
   TensorVersions versions;

@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/models/autoencoder_kl/autoencoder_kl.h"
 #include "xattn/models/clip/clip_text_model.h"
 #include "xattn/models/unet_2d_condition/unet_2d_condition_model.h"
@@ -22,28 +23,30 @@ using AnyModel =
 /// Loads the model of a folder, whose config.json says of which class it is.
 ///
 /// Throws: as `from_pretrained`, and `ValueError` for a class that is not in the list.
-AnyModel open_pretrained(const std::string& folder, const PretrainedOptions& options = {});
+XATTN_API AnyModel open_pretrained(const std::string& folder,
+                                   const PretrainedOptions& options = {});
 
 /// Makes the model of a folder and checks that its files of weights fit, without reading them: the
 /// parameters have no particular values.
 ///
 /// Throws: as `open_pretrained`.
-AnyModel check_pretrained(const std::string& folder, const PretrainedOptions& options = {});
+XATTN_API AnyModel check_pretrained(const std::string& folder,
+                                    const PretrainedOptions& options = {});
 
 /// As `save_pretrained` of the model's class.
-void save_pretrained(const AnyModel& model, const std::string& folder,
-                     const SavePretrainedOptions& options = {});
+XATTN_API void save_pretrained(const AnyModel& model, const std::string& folder,
+                               const SavePretrainedOptions& options = {});
 
 /// "UNet2DConditionModel": the class of a model, as its config.json names it.
-std::string class_name_of(const AnyModel& model);
+XATTN_API std::string class_name_of(const AnyModel& model);
 
 /// The model as a module.
-std::shared_ptr<torch::nn::Module> module_of(const AnyModel& model);
+XATTN_API std::shared_ptr<torch::nn::Module> module_of(const AnyModel& model);
 
 /// Where a tensor of this key in a file of the model's weights goes.
-std::vector<KeyTarget> map_key(const AnyModel& model, const std::string& key);
+XATTN_API std::vector<KeyTarget> map_key(const AnyModel& model, const std::string& key);
 
 /// The names of all classes.
-std::vector<std::string> model_classes();
+XATTN_API std::vector<std::string> model_classes();
 
 }  // namespace xattn

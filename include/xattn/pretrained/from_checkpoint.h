@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "xattn/core/export.h"
 #include "xattn/io/checkpoint.h"
 #include "xattn/models/simple_unet/simple_unet.h"
 #include "xattn/nn/cross_attention.h"
@@ -10,10 +11,10 @@
 namespace xattn {
 
 /// Whether a checkpoint holds the weights of a `CrossAttention` (`query_proj.weight` at its root).
-bool holds_cross_attention(const Checkpoint& checkpoint);
+XATTN_API bool holds_cross_attention(const Checkpoint& checkpoint);
 
 /// Whether a checkpoint holds the weights of a `SimpleUNet` (`downsample.weight` at its root).
-bool holds_simple_unet(const Checkpoint& checkpoint);
+XATTN_API bool holds_simple_unet(const Checkpoint& checkpoint);
 
 /// The options of the `CrossAttention` in a checkpoint.
 ///
@@ -23,8 +24,8 @@ bool holds_simple_unet(const Checkpoint& checkpoint);
 ///
 /// Throws: `ValueError` where num_heads is in neither the file nor the argument, or differs between
 /// them.
-CrossAttentionOptions cross_attention_options(const Checkpoint& checkpoint,
-                                              std::optional<int64_t> num_heads = std::nullopt);
+XATTN_API CrossAttentionOptions cross_attention_options(
+    const Checkpoint& checkpoint, std::optional<int64_t> num_heads = std::nullopt);
 
 /// The options of the `SimpleUNet` in a checkpoint.
 ///
@@ -33,8 +34,8 @@ CrossAttentionOptions cross_attention_options(const Checkpoint& checkpoint,
 /// the argument; without either it is spatial. The published reference's own layout is reinterpret.
 ///
 /// Throws: `ValueError` where the file and an argument differ.
-SimpleUNetOptions simple_unet_options(const Checkpoint& checkpoint,
-                                      std::optional<int64_t> num_heads = std::nullopt,
-                                      std::optional<TokenLayout> token_layout = std::nullopt);
+XATTN_API SimpleUNetOptions
+simple_unet_options(const Checkpoint& checkpoint, std::optional<int64_t> num_heads = std::nullopt,
+                    std::optional<TokenLayout> token_layout = std::nullopt);
 
 }  // namespace xattn

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/core/key_target.h"
 #include "xattn/nn/initialization.h"
 
@@ -31,12 +32,12 @@ struct PretrainedOptions {
 /// `architectures`.
 ///
 /// Throws: `FileError`.
-std::vector<std::string> pretrained_classes(const std::string& folder);
+XATTN_API std::vector<std::string> pretrained_classes(const std::string& folder);
 
 namespace detail {
 
 /// A model's folder, whose config.json has been read.
-class PretrainedFolder {
+class XATTN_API PretrainedFolder {
  public:
   /// Where a file's tensor of this key goes.
   using MapKey = std::function<std::vector<KeyTarget>(const std::string&)>;

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "xattn/core/export.h"
+
 namespace torch::nn {
 class Module;
 }
@@ -18,9 +20,9 @@ struct SavePretrainedOptions {
 };
 
 namespace detail {
-void save_pretrained(const torch::nn::Module& module, const std::string& class_name,
-                     const std::string& config, const std::string& folder,
-                     const SavePretrainedOptions& options);
+XATTN_API void save_pretrained(const torch::nn::Module& module, const std::string& class_name,
+                               const std::string& config, const std::string& folder,
+                               const SavePretrainedOptions& options);
 }
 
 /// Writes a model's folder, config.json and safetensors, which Python's `from_pretrained` reads.

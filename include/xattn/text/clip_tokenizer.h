@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// How `CLIPTokenizer::encode` makes a row of ids; the defaults are a diffusion pipeline's.
@@ -50,7 +52,7 @@ struct Tokens {
 /// has.
 ///
 /// Reference: transformers 5.23.0, models/clip/tokenization_clip.py, `CLIPTokenizer`.
-class CLIPTokenizer {
+class XATTN_API CLIPTokenizer {
  public:
   /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` where there is none. It also reads
   /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.

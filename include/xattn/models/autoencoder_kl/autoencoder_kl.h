@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/core/key_target.h"
 #include "xattn/models/autoencoder_kl/autoencoder_kl_config.h"
 #include "xattn/models/autoencoder_kl/decoder.h"
@@ -36,7 +37,7 @@ namespace xattn {
 /// device.
 ///
 /// Reference: diffusers 0.42.1, models/autoencoders/autoencoder_kl.py, `AutoencoderKL`.
-class AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
+class XATTN_API AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImpl> {
  public:
   using Config = AutoencoderKLConfig;
   static constexpr const char* kClassName = "AutoencoderKL";

@@ -5,12 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// The hyper-parameters of `AutoencoderKL`: the keys of its config.json.
 ///
 /// Reference: diffusers 0.42.1, models/autoencoders/autoencoder_kl.py, `AutoencoderKL.__init__`.
-struct AutoencoderKLConfig {
+struct XATTN_API AutoencoderKLConfig {
   /// Channels of the images that go in.
   int64_t in_channels = 3;
   /// Channels of the images that come out.

@@ -7,6 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// A normal distribution with independent elements: what a VAE's encoder says of a latent.
@@ -19,7 +21,7 @@ namespace xattn {
 /// Throws: `ValueError` for parameters of fewer than two dimensions or an odd number of channels.
 ///
 /// Reference: diffusers 0.42.1, models/autoencoders/vae.py, `DiagonalGaussianDistribution`.
-class DiagonalGaussianDistribution {
+class XATTN_API DiagonalGaussianDistribution {
  public:
   /// `deterministic`: std and var are zero.
   explicit DiagonalGaussianDistribution(const at::Tensor& parameters, bool deterministic = false);

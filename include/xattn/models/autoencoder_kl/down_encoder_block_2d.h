@@ -9,6 +9,7 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/downsample_2d.h"
 #include "xattn/nn/resnet_block_2d.h"
 
@@ -39,7 +40,7 @@ struct DownEncoderBlock2DOptions {
 /// Throws: `ValueError` for num_layers below 1, and what its parts refuse.
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `DownEncoderBlock2D`.
-class DownEncoderBlock2DImpl : public torch::nn::Cloneable<DownEncoderBlock2DImpl> {
+class XATTN_API DownEncoderBlock2DImpl : public torch::nn::Cloneable<DownEncoderBlock2DImpl> {
  public:
   explicit DownEncoderBlock2DImpl(const DownEncoderBlock2DOptions& options_);
 

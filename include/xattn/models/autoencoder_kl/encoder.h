@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/models/autoencoder_kl/down_encoder_block_2d.h"
 #include "xattn/models/autoencoder_kl/unet_mid_block_2d.h"
 #include "xattn/nn/conv2d.h"
@@ -45,7 +46,7 @@ struct EncoderOptions {
 /// Throws: `ValueError` for no levels, and what its parts refuse.
 ///
 /// Reference: diffusers 0.42.1, models/autoencoders/vae.py, `Encoder`.
-class EncoderImpl : public torch::nn::Cloneable<EncoderImpl> {
+class XATTN_API EncoderImpl : public torch::nn::Cloneable<EncoderImpl> {
  public:
   explicit EncoderImpl(const EncoderOptions& options_);
 

@@ -11,6 +11,7 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/attention.h"
 #include "xattn/nn/resnet_block_2d.h"
 
@@ -49,7 +50,7 @@ struct UNetMidBlock2DOptions {
 /// Throws: `ValueError` for num_layers below 0, and what its parts refuse.
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UNetMidBlock2D`.
-class UNetMidBlock2DImpl : public torch::nn::Cloneable<UNetMidBlock2DImpl> {
+class XATTN_API UNetMidBlock2DImpl : public torch::nn::Cloneable<UNetMidBlock2DImpl> {
  public:
   explicit UNetMidBlock2DImpl(const UNetMidBlock2DOptions& options_);
 

@@ -11,6 +11,7 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/resnet_block_2d.h"
 #include "xattn/nn/upsample_2d.h"
 
@@ -42,7 +43,7 @@ struct UpDecoderBlock2DOptions {
 /// Throws: `ValueError` for num_layers below 1, and what its parts refuse.
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UpDecoderBlock2D`.
-class UpDecoderBlock2DImpl : public torch::nn::Cloneable<UpDecoderBlock2DImpl> {
+class XATTN_API UpDecoderBlock2DImpl : public torch::nn::Cloneable<UpDecoderBlock2DImpl> {
  public:
   explicit UpDecoderBlock2DImpl(const UpDecoderBlock2DOptions& options_);
 

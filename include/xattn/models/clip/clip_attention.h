@@ -9,6 +9,7 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/linear.h"
 
 namespace xattn {
@@ -39,7 +40,7 @@ struct CLIPAttentionOptions {
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPAttention`, with
 /// `is_causal=True` and "sdpa", as `CLIPTextModel` calls it.
-class CLIPAttentionImpl : public torch::nn::Cloneable<CLIPAttentionImpl> {
+class XATTN_API CLIPAttentionImpl : public torch::nn::Cloneable<CLIPAttentionImpl> {
  public:
   explicit CLIPAttentionImpl(const CLIPAttentionOptions& options_);
 

@@ -11,6 +11,7 @@
 #include <ostream>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/models/clip/clip_encoder_layer.h"
 
 namespace xattn {
@@ -32,7 +33,7 @@ struct CLIPEncoderOptions {
 /// Throws besides: `ValueError` for num_hidden_layers below 0.
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPEncoder`.
-class CLIPEncoderImpl : public torch::nn::Cloneable<CLIPEncoderImpl> {
+class XATTN_API CLIPEncoderImpl : public torch::nn::Cloneable<CLIPEncoderImpl> {
  public:
   explicit CLIPEncoderImpl(const CLIPEncoderOptions& options_);
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/core/export.h"
 #include "xattn/models/clip/clip_attention.h"
 #include "xattn/models/clip/clip_mlp.h"
 
@@ -37,7 +38,7 @@ struct CLIPEncoderLayerOptions {
 /// Shapes, mask and errors: those of `CLIPAttention`.
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPEncoderLayer`.
-class CLIPEncoderLayerImpl : public torch::nn::Cloneable<CLIPEncoderLayerImpl> {
+class XATTN_API CLIPEncoderLayerImpl : public torch::nn::Cloneable<CLIPEncoderLayerImpl> {
  public:
   explicit CLIPEncoderLayerImpl(const CLIPEncoderLayerOptions& options_);
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <ostream>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/linear.h"
 
 namespace xattn {
@@ -36,7 +37,7 @@ struct CLIPMLPOptions {
 /// Throws: `ValueError` for sizes below 1.
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPMLP`.
-class CLIPMLPImpl : public torch::nn::Cloneable<CLIPMLPImpl> {
+class XATTN_API CLIPMLPImpl : public torch::nn::Cloneable<CLIPMLPImpl> {
  public:
   explicit CLIPMLPImpl(const CLIPMLPOptions& options_);
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// The hyper-parameters of `CLIPTextModel` and `CLIPTextModelWithProjection`: the keys of their
@@ -15,7 +17,7 @@ namespace xattn {
 /// The defaults are the original's, which are those of openai/clip-vit-base-patch32.
 ///
 /// Reference: transformers 5.23.0, models/clip/configuration_clip.py, `CLIPTextConfig`.
-struct CLIPTextConfig {
+struct XATTN_API CLIPTextConfig {
   int64_t vocab_size = 49408;
   int64_t hidden_size = 512;
   int64_t intermediate_size = 2048;

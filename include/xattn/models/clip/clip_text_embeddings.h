@@ -10,6 +10,8 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// Options of `CLIPTextEmbeddings`.
@@ -35,7 +37,7 @@ struct CLIPTextEmbeddingsOptions {
 /// max_position_embeddings, and for ids that the tables do not have.
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextEmbeddings`.
-class CLIPTextEmbeddingsImpl : public torch::nn::Cloneable<CLIPTextEmbeddingsImpl> {
+class XATTN_API CLIPTextEmbeddingsImpl : public torch::nn::Cloneable<CLIPTextEmbeddingsImpl> {
  public:
   explicit CLIPTextEmbeddingsImpl(const CLIPTextEmbeddingsOptions& options_);
 

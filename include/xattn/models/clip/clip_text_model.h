@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/core/key_target.h"
 #include "xattn/models/clip/clip_text_config.h"
 #include "xattn/models/clip/clip_text_transformer.h"
@@ -24,7 +25,7 @@ namespace xattn {
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`, whose own keys
 /// lack the prefix; `map_key` accepts both.
-class CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImpl> {
+class XATTN_API CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImpl> {
  public:
   using Config = CLIPTextConfig;
   static constexpr const char* kClassName = "CLIPTextModel";
@@ -69,7 +70,7 @@ TORCH_MODULE(CLIPTextModel);
 /// Throws besides: `ValueError` for a projection_dim that is not there or below 1.
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModelWithProjection`.
-class CLIPTextModelWithProjectionImpl
+class XATTN_API CLIPTextModelWithProjectionImpl
     : public torch::nn::Cloneable<CLIPTextModelWithProjectionImpl> {
  public:
   using Config = CLIPTextConfig;

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/models/clip/clip_encoder.h"
 #include "xattn/models/clip/clip_text_config.h"
 #include "xattn/models/clip/clip_text_embeddings.h"
@@ -52,7 +53,7 @@ struct CLIPTextOutput {
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPTextModel`; version 4 and the
 /// hub's keys call it `CLIPTextTransformer`.
-class CLIPTextTransformerImpl : public torch::nn::Cloneable<CLIPTextTransformerImpl> {
+class XATTN_API CLIPTextTransformerImpl : public torch::nn::Cloneable<CLIPTextTransformerImpl> {
  public:
   explicit CLIPTextTransformerImpl(const CLIPTextConfig& config_);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/text/clip_tokenizer.h"
 
 namespace xattn {
@@ -30,7 +31,8 @@ struct TokenizedTexts {
 /// Throws: `ValueError` for texts of different lengths, and as `CLIPTokenizer::encode`.
 ///
 /// Reference: transformers 5.23.0, tokenization_utils_base.py, `__call__`.
-TokenizedTexts tokenize(const CLIPTokenizer& tokenizer, std::span<const std::string> texts,
-                        const TokenizeOptions& options = {});
+XATTN_API TokenizedTexts tokenize(const CLIPTokenizer& tokenizer,
+                                  std::span<const std::string> texts,
+                                  const TokenizeOptions& options = {});
 
 }  // namespace xattn

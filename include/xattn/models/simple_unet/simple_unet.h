@@ -9,6 +9,7 @@
 #include <optional>
 #include <ostream>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/conv2d.h"
 #include "xattn/nn/cross_attention.h"
 
@@ -55,7 +56,7 @@ struct SimpleUNetOptions {
 /// or prepared before its weights changed.
 ///
 /// Reference: `SimpleUNet` in python/xattn_reference.py.
-class SimpleUNetImpl : public torch::nn::Cloneable<SimpleUNetImpl> {
+class XATTN_API SimpleUNetImpl : public torch::nn::Cloneable<SimpleUNetImpl> {
  public:
   explicit SimpleUNetImpl(int64_t embed_dim) : SimpleUNetImpl(SimpleUNetOptions(embed_dim)) {}
   explicit SimpleUNetImpl(const SimpleUNetOptions& options_);

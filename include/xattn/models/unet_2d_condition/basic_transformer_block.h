@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/nn/attention.h"
 #include "xattn/nn/feed_forward.h"
@@ -57,7 +58,7 @@ struct BasicTransformerBlockOptions {
 ///
 /// Reference: diffusers 0.42.1, models/attention.py, `BasicTransformerBlock` with `norm_type`
 /// "layer_norm".
-class BasicTransformerBlockImpl : public torch::nn::Cloneable<BasicTransformerBlockImpl> {
+class XATTN_API BasicTransformerBlockImpl : public torch::nn::Cloneable<BasicTransformerBlockImpl> {
  public:
   explicit BasicTransformerBlockImpl(const BasicTransformerBlockOptions& options_);
 

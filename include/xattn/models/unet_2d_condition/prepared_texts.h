@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/ops/prepared_text.h"
 
 namespace torch::nn {
@@ -26,7 +27,7 @@ class TextContext;
 /// which has keys and values only, 8 MiB and 50 MiB for each text.
 ///
 /// It belongs to the model that made it, as `PreparedText` does to its layer.
-class PreparedTexts {
+class XATTN_API PreparedTexts {
  public:
   /// By name: "down_blocks.0.attentions.0.transformer_blocks.0.attn2".
   using Layers = std::map<std::string, PreparedText>;
@@ -61,7 +62,7 @@ class PreparedTexts {
 };
 
 /// Lets every cross attention layer in a module, which may be a model or a block, prepare a text.
-PreparedTexts prepare_texts(const torch::nn::Module& module, const TextContext& text,
-                            AttentionPath path = AttentionPath::kAuto);
+XATTN_API PreparedTexts prepare_texts(const torch::nn::Module& module, const TextContext& text,
+                                      AttentionPath path = AttentionPath::kAuto);
 
 }  // namespace xattn

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/prepared_texts.h"
 #include "xattn/nn/attention.h"
 
@@ -16,7 +17,7 @@ namespace xattn {
 ///
 /// Masks are `[B, L]`, 1 or true for tokens that take part, or `[B, 1, L]`, added to the scores. A
 /// mask of ones and zeros adds (1 − mask) · −10000, as Python's does.
-class TextContext {
+class XATTN_API TextContext {
  public:
   /// No text: layers that have no width of their own for it read the hidden states.
   TextContext() = default;

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <string>
 
+#include "xattn/core/export.h"
 #include "xattn/nn/activations.h"
 #include "xattn/nn/linear.h"
 
@@ -43,7 +44,7 @@ struct TimestepEmbeddingOptions {
 /// another shape, dtype or device.
 ///
 /// Reference: diffusers 0.42.1, models/embeddings.py, `TimestepEmbedding`.
-class TimestepEmbeddingImpl : public torch::nn::Cloneable<TimestepEmbeddingImpl> {
+class XATTN_API TimestepEmbeddingImpl : public torch::nn::Cloneable<TimestepEmbeddingImpl> {
  public:
   explicit TimestepEmbeddingImpl(const TimestepEmbeddingOptions& options_);
 

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <ostream>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// Options of `Timesteps`.
@@ -31,7 +33,7 @@ struct TimestepsOptions {
 /// Throws: `ValueError` for num_channels below 2 and for timesteps of another shape.
 ///
 /// Reference: diffusers 0.42.1, models/embeddings.py, `Timesteps`.
-class TimestepsImpl : public torch::nn::Cloneable<TimestepsImpl> {
+class XATTN_API TimestepsImpl : public torch::nn::Cloneable<TimestepsImpl> {
  public:
   explicit TimestepsImpl(const TimestepsOptions& options_);
 

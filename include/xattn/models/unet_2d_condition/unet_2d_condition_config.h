@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "xattn/core/export.h"
+
 namespace xattn {
 
 /// The fields of `UNet2DConditionModel`'s config.json, with the original's names and defaults.
@@ -12,7 +14,7 @@ namespace xattn {
 /// Of a field that may differ between blocks, one value stands for all of them.
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_condition.py, `UNet2DConditionModel.__init__`.
-struct UNet2DConditionConfig {
+struct XATTN_API UNet2DConditionConfig {
   /// Height and width of the latent, or one number for both; not read by the model.
   std::vector<int64_t> sample_size;
   int64_t in_channels = 4;

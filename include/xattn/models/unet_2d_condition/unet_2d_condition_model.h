@@ -13,6 +13,7 @@
 #include <ostream>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/prepared_texts.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/models/unet_2d_condition/timestep_embedding.h"
@@ -40,7 +41,7 @@ namespace xattn {
 /// before the weights changed.
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_condition.py, `UNet2DConditionModel`.
-class UNet2DConditionModelImpl : public torch::nn::Cloneable<UNet2DConditionModelImpl> {
+class XATTN_API UNet2DConditionModelImpl : public torch::nn::Cloneable<UNet2DConditionModelImpl> {
  public:
   using Config = UNet2DConditionConfig;
   static constexpr const char* kClassName = "UNet2DConditionModel";

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/models/unet_2d_condition/unet_2d_block_options.h"
 
@@ -47,7 +48,7 @@ struct DownBlockOutput {
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `DownBlock2D` and
 /// `CrossAttnDownBlock2D`.
-class UNetDownBlock2DImpl : public torch::nn::Cloneable<UNetDownBlock2DImpl> {
+class XATTN_API UNetDownBlock2DImpl : public torch::nn::Cloneable<UNetDownBlock2DImpl> {
  public:
   /// `DownBlock2D`, or with transformers `CrossAttnDownBlock2D`.
   explicit UNetDownBlock2DImpl(

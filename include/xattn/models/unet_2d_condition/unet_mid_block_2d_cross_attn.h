@@ -10,6 +10,7 @@
 #include <ostream>
 #include <utility>
 
+#include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/models/unet_2d_condition/unet_2d_block_options.h"
 
@@ -41,7 +42,8 @@ struct UNetMidBlock2DCrossAttnOptions {
 /// Throws: `ValueError` for numbers below 1 and as its parts do.
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UNetMidBlock2DCrossAttn`.
-class UNetMidBlock2DCrossAttnImpl : public torch::nn::Cloneable<UNetMidBlock2DCrossAttnImpl> {
+class XATTN_API UNetMidBlock2DCrossAttnImpl
+    : public torch::nn::Cloneable<UNetMidBlock2DCrossAttnImpl> {
  public:
   explicit UNetMidBlock2DCrossAttnImpl(const UNetMidBlock2DCrossAttnOptions& options_);
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/models/unet_2d_condition/unet_2d_block_options.h"
 
@@ -48,7 +49,7 @@ struct UpBlock2DOptions {
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UpBlock2D` and
 /// `CrossAttnUpBlock2D`.
-class UNetUpBlock2DImpl : public torch::nn::Cloneable<UNetUpBlock2DImpl> {
+class XATTN_API UNetUpBlock2DImpl : public torch::nn::Cloneable<UNetUpBlock2DImpl> {
  public:
   /// `UpBlock2D`, or with transformers `CrossAttnUpBlock2D`.
   explicit UNetUpBlock2DImpl(
