@@ -27,14 +27,9 @@ class XATTN_API FileError : public Error {
   using Error::Error;
 };
 
-<<<<<<< HEAD
 /// Tensors that do not fit the module they are loaded into; names the first ten keys at fault
 /// and the number of the rest.
-class StateDictError : public Error {
-=======
-/// Tensors that do not fit the module they are loaded into; lists every key at fault.
 class XATTN_API StateDictError : public Error {
->>>>>>> pkg
  public:
   using Error::Error;
 };
