@@ -9,20 +9,20 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "DDIMScheduler";
+constexpr auto kDdimPlace = "DDIMScheduler";
 
 }  // namespace
 
 DDIMScheduler::DDIMScheduler(DDIMSchedulerConfig config)
     : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kPlace, config_, config_.rescale_betas_zero_snr)),
+      alphas_cumprod_(make_alphas_cumprod(kDdimPlace, config_, config_.rescale_betas_zero_snr)),
       final_alpha_cumprod_(config_.set_alpha_to_one ? at::scalar_tensor(1.0, at::kFloat)
                                                     : element(alphas_cumprod_, 0)) {}
 
 Schedule DDIMScheduler::schedule(const ScheduleOptions& options) const {
   Schedule result;
   result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  result.num_inference_steps = steps_of(kPlace, config_, options);
+  result.num_inference_steps = steps_of(kDdimPlace, config_, options);
   result.timesteps = whole_timesteps(spaced_timesteps(config_, result.num_inference_steps),
                                      options.device);
   return result;
@@ -31,7 +31,7 @@ Schedule DDIMScheduler::schedule(const ScheduleOptions& options) const {
 SchedulerOutput DDIMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                     int64_t i, const at::Tensor& sample, SchedulerState& state,
                                     const StepOptions& options) const {
-  begin_step(kPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/true);
+  begin_step(kDdimPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/true);
   const double eta = options.eta.value_or(0);
   const auto t = schedule.timesteps[i].item<int64_t>();
   const auto previous_t = t - config_.num_train_timesteps / schedule.num_inference_steps;
@@ -58,19 +58,19 @@ SchedulerOutput DDIMScheduler::step(const Schedule& schedule, const at::Tensor& 
   const auto direction = root(1 - previous_alpha - at::pow(deviation, 2)) * epsilon;
   auto previous = root(previous_alpha) * original + direction;
   if (eta > 0) {
-    previous = previous + deviation * draw_noise(kPlace, model_output, options.generators);
+    previous = previous + deviation * draw_noise(kDdimPlace, model_output, options.generators);
   }
   return {previous, original};
 }
 
 at::Tensor DDIMScheduler::add_noise(const Schedule&, const at::Tensor& original_samples,
                                     const at::Tensor& noise, const at::Tensor& timesteps) const {
-  return add_noise_of(kPlace, alphas_cumprod_, original_samples, noise, timesteps);
+  return add_noise_of(kDdimPlace, alphas_cumprod_, original_samples, noise, timesteps);
 }
 
 at::Tensor DDIMScheduler::get_velocity(const at::Tensor& sample, const at::Tensor& noise,
                                        const at::Tensor& timesteps) const {
-  return velocity_of(kPlace, alphas_cumprod_, sample, noise, timesteps);
+  return velocity_of(kDdimPlace, alphas_cumprod_, sample, noise, timesteps);
 }
 
 }  // namespace xattn

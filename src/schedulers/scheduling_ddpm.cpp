@@ -13,24 +13,24 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "DDPMScheduler";
+constexpr auto kDdpmPlace = "DDPMScheduler";
 
 }  // namespace
 
 DDPMScheduler::DDPMScheduler(DDPMSchedulerConfig config)
     : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kPlace, config_, config_.rescale_betas_zero_snr)) {}
+      alphas_cumprod_(make_alphas_cumprod(kDdpmPlace, config_, config_.rescale_betas_zero_snr)) {}
 
 Schedule DDPMScheduler::schedule(const ScheduleOptions& options) const {
   Schedule result;
   result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
   if (!options.timesteps.empty() && !options.num_inference_steps && options.sigmas.empty()) {
-    check_timesteps(kPlace, config_, options.timesteps);
+    check_timesteps(kDdpmPlace, config_, options.timesteps);
     result.timesteps = at::tensor(options.timesteps, at::kLong).to(options.device);
     result.num_inference_steps = result.size();
     return result;
   }
-  result.num_inference_steps = steps_of(kPlace, config_, options);
+  result.num_inference_steps = steps_of(kDdpmPlace, config_, options);
   result.timesteps = whole_timesteps(spaced_timesteps(config_, result.num_inference_steps),
                                      options.device);
   return result;
@@ -55,12 +55,12 @@ at::Tensor DDPMScheduler::variance(const at::Tensor& alpha, const at::Tensor& pr
 SchedulerOutput DDPMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                     int64_t i, const at::Tensor& sample, SchedulerState& state,
                                     const StepOptions& options) const {
-  begin_step(kPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(kDdpmPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
   const bool learned = config_.variance_type.starts_with("learned");
   at::Tensor output = model_output, predicted_variance;
   if (learned) {
     if (model_output.size(1) != 2 * sample.size(1)) {
-      throw_value_error(kPlace, "model_output",
+      throw_value_error(kDdpmPlace, "model_output",
                         "twice the sample's channels, the second half for the learned variance",
                         std::to_string(model_output.size(1)));
     }
@@ -90,7 +90,7 @@ SchedulerOutput DDPMScheduler::step(const Schedule& schedule, const at::Tensor& 
   auto previous = root(previous_alpha) * current_beta / beta * original +
                   root(current_alpha) * previous_beta / beta * sample;
   if (t > 0) {
-    const auto noise = draw_noise(kPlace, output, options.generators);
+    const auto noise = draw_noise(kDdpmPlace, output, options.generators);
     const auto spread = variance(alpha, previous_alpha, predicted_variance);
     if (config_.variance_type == "fixed_small_log") {
       previous = previous + spread * noise;
@@ -105,12 +105,12 @@ SchedulerOutput DDPMScheduler::step(const Schedule& schedule, const at::Tensor& 
 
 at::Tensor DDPMScheduler::add_noise(const Schedule&, const at::Tensor& original_samples,
                                     const at::Tensor& noise, const at::Tensor& timesteps) const {
-  return add_noise_of(kPlace, alphas_cumprod_, original_samples, noise, timesteps);
+  return add_noise_of(kDdpmPlace, alphas_cumprod_, original_samples, noise, timesteps);
 }
 
 at::Tensor DDPMScheduler::get_velocity(const at::Tensor& sample, const at::Tensor& noise,
                                        const at::Tensor& timesteps) const {
-  return velocity_of(kPlace, alphas_cumprod_, sample, noise, timesteps);
+  return velocity_of(kDdpmPlace, alphas_cumprod_, sample, noise, timesteps);
 }
 
 }  // namespace xattn

@@ -13,7 +13,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "EulerDiscreteScheduler";
+constexpr auto kEulerDiscretePlace = "EulerDiscreteScheduler";
 
 /// From the training's largest noise to its least, evenly in log σ, in float32.
 std::vector<double> log_linear(const std::vector<double>& training_sigmas, size_t steps) {
@@ -30,8 +30,8 @@ std::vector<double> log_linear(const std::vector<double>& training_sigmas, size_
 EulerDiscreteScheduler::EulerDiscreteScheduler(EulerDiscreteSchedulerConfig config)
     : config_(std::move(config)),
       alphas_cumprod_(
-          make_alphas_cumprod(kPlace, config_, config_.rescale_betas_zero_snr, kTerminalAlpha)) {
-  check_spread(kPlace, config_);
+          make_alphas_cumprod(kEulerDiscretePlace, config_, config_.rescale_betas_zero_snr, kTerminalAlpha)) {
+  check_spread(kEulerDiscretePlace, config_);
 }
 
 bool EulerDiscreteScheduler::is_continuous() const {
@@ -44,17 +44,17 @@ Schedule EulerDiscreteScheduler::schedule(const ScheduleOptions& options) const 
   SigmaTable table;
   auto& [timesteps, sigmas] = table;
   if (!options.sigmas.empty()) {
-    check_sigmas(kPlace, options);
+    check_sigmas(kEulerDiscretePlace, options);
     for (const double sigma : options.sigmas) sigmas.push_back(double(float(sigma)));
     for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
       timesteps.push_back(timestep_of(sigmas[i], known));
     }
   } else {
     if (is_continuous() && !options.timesteps.empty()) {
-      throw_value_error(kPlace, "timesteps", "none: those of the model are continuous",
+      throw_value_error(kEulerDiscretePlace, "timesteps", "none: those of the model are continuous",
                         std::to_string(options.timesteps.size()));
     }
-    timesteps = run_timesteps(kPlace, config_, config_, options);
+    timesteps = run_timesteps(kEulerDiscretePlace, config_, config_, options);
     sigmas = config_.interpolation_type == "linear" ? interpolate(timesteps, known)
                                                     : log_linear(known, timesteps.size());
     table = spread_table(config_, std::move(table), known, config_.sigma_min, config_.sigma_max);
@@ -79,7 +79,7 @@ SchedulerOutput EulerDiscreteScheduler::step(const Schedule& schedule,
                                              const at::Tensor& model_output, int64_t i,
                                              const at::Tensor& sample, SchedulerState& state,
                                              const StepOptions& options) const {
-  begin_step(kPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(kEulerDiscretePlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
   const auto from = sample.to(at::kFloat);
   const auto sigma = element(schedule.sigmas, i);
   const auto original = original_of(config_.prediction_type, model_output, from, sigma);
@@ -92,7 +92,7 @@ at::Tensor EulerDiscreteScheduler::add_noise(const Schedule& schedule,
                                              const at::Tensor& original_samples,
                                              const at::Tensor& noise,
                                              const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kPlace, schedule, original_samples, noise, timesteps);
+  return add_noise_of_sigmas(kEulerDiscretePlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

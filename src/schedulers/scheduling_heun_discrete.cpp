@@ -11,7 +11,7 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "HeunDiscreteScheduler";
+constexpr auto kHeunDiscretePlace = "HeunDiscreteScheduler";
 
 /// All but the first one twice, and the last `once` once.
 at::Tensor twice(const at::Tensor& values, int64_t once) {
@@ -24,13 +24,13 @@ at::Tensor twice(const at::Tensor& values, int64_t once) {
 }  // namespace
 
 HeunDiscreteScheduler::HeunDiscreteScheduler(HeunDiscreteSchedulerConfig config)
-    : config_(std::move(config)), alphas_cumprod_(make_alphas_cumprod(kPlace, config_)) {
-  check_spread(kPlace, config_);
+    : config_(std::move(config)), alphas_cumprod_(make_alphas_cumprod(kHeunDiscretePlace, config_)) {
+  check_spread(kHeunDiscretePlace, config_);
 }
 
 Schedule HeunDiscreteScheduler::schedule(const ScheduleOptions& options) const {
   const auto known = training_sigmas(alphas_cumprod_);
-  const auto timesteps = run_timesteps(kPlace, config_, config_, options);
+  const auto timesteps = run_timesteps(kHeunDiscretePlace, config_, config_, options);
   auto table = spread_table(config_, {timesteps, interpolate(timesteps, known)}, known);
   table.sigmas.push_back(0);
   Schedule result;
@@ -50,7 +50,7 @@ SchedulerOutput HeunDiscreteScheduler::step(const Schedule& schedule,
                                             const at::Tensor& model_output, int64_t i,
                                             const at::Tensor& sample, SchedulerState& state,
                                             const StepOptions& options) const {
-  begin_step(kPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(kHeunDiscretePlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
   const bool is_first = state.outputs.empty();
   const auto sigma = element(schedule.sigmas, is_first ? i : i - 1);
   const auto next = element(schedule.sigmas, is_first ? i + 1 : i);
@@ -77,7 +77,7 @@ at::Tensor HeunDiscreteScheduler::add_noise(const Schedule& schedule,
                                             const at::Tensor& original_samples,
                                             const at::Tensor& noise,
                                             const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kPlace, schedule, original_samples, noise, timesteps);
+  return add_noise_of_sigmas(kHeunDiscretePlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

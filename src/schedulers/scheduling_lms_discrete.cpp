@@ -11,8 +11,8 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "LMSDiscreteScheduler";
-constexpr int64_t kOrder = 4;
+constexpr auto kLmsDiscretePlace = "LMSDiscreteScheduler";
+constexpr int64_t kLmsOrder = 4;
 
 /// The integral over the step `t` of the polynomial that is 1 at the sigma `current` steps before,
 /// and 0 at those of the other `order` − 1 last steps.
@@ -39,15 +39,15 @@ double lms_coefficient(const float* sigmas, int64_t order, int64_t t, int64_t cu
 }  // namespace
 
 LMSDiscreteScheduler::LMSDiscreteScheduler(LMSDiscreteSchedulerConfig config)
-    : config_(std::move(config)), alphas_cumprod_(make_alphas_cumprod(kPlace, config_)) {
-  check_spread(kPlace, config_);
+    : config_(std::move(config)), alphas_cumprod_(make_alphas_cumprod(kLmsDiscretePlace, config_)) {
+  check_spread(kLmsDiscretePlace, config_);
 }
 
 Schedule LMSDiscreteScheduler::schedule(const ScheduleOptions& options) const {
   const auto known = training_sigmas(alphas_cumprod_);
   Schedule result;
-  result.num_inference_steps = steps_of(kPlace, config_, options);
-  const auto timesteps = run_timesteps(kPlace, config_, config_, options);
+  result.num_inference_steps = steps_of(kLmsDiscretePlace, config_, options);
+  const auto timesteps = run_timesteps(kLmsDiscretePlace, config_, config_, options);
   auto table = spread_table(config_, {timesteps, interpolate(timesteps, known)}, known);
   table.sigmas.push_back(0);
   result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
@@ -65,14 +65,14 @@ SchedulerOutput LMSDiscreteScheduler::step(const Schedule& schedule, const at::T
                                            int64_t i, const at::Tensor& sample,
                                            SchedulerState& state,
                                            const StepOptions& options) const {
-  begin_step(kPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(kLmsDiscretePlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
   const auto sigma = element(schedule.sigmas, i);
   const auto original = original_of(config_.prediction_type, model_output, sample, sigma);
   auto& derivatives = state.outputs;
   derivatives.push_back((sample - original) / sigma);
-  if (int64_t(derivatives.size()) > kOrder) derivatives.erase(derivatives.begin());
+  if (int64_t(derivatives.size()) > kLmsOrder) derivatives.erase(derivatives.begin());
   // A run that begins later has fewer derivatives than its order, as in the original.
-  const auto order = std::min(i + 1, kOrder);
+  const auto order = std::min(i + 1, kLmsOrder);
   const auto count = std::min(order, int64_t(derivatives.size()));
   at::Tensor sum;
   for (int64_t k = 0; k < count; ++k) {
@@ -87,7 +87,7 @@ at::Tensor LMSDiscreteScheduler::add_noise(const Schedule& schedule,
                                            const at::Tensor& original_samples,
                                            const at::Tensor& noise,
                                            const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kPlace, schedule, original_samples, noise, timesteps);
+  return add_noise_of_sigmas(kLmsDiscretePlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

@@ -9,15 +9,15 @@
 namespace xattn {
 namespace {
 
-constexpr auto kPlace = "PNDMScheduler";
-constexpr int64_t kOrder = 4;
+constexpr auto kPndmPlace = "PNDMScheduler";
+constexpr int64_t kPndmOrder = 4;
 
 /// Each of the four noisiest timesteps and the one half a step before it, as Runge-Kutta's method
 /// meets them: the first and last one once, the others twice.
 std::vector<double> prk_timesteps(const std::vector<double>& timesteps, int64_t half_step) {
   std::vector<double> pairs;
-  for (int64_t i = 0; i < kOrder; ++i) {
-    const auto timestep = timesteps[size_t(kOrder - 1 - i)];
+  for (int64_t i = 0; i < kPndmOrder; ++i) {
+    const auto timestep = timesteps[size_t(kPndmOrder - 1 - i)];
     pairs.push_back(timestep);
     pairs.push_back(timestep + double(half_step));
   }
@@ -31,19 +31,19 @@ std::vector<double> prk_timesteps(const std::vector<double>& timesteps, int64_t 
 
 PNDMScheduler::PNDMScheduler(PNDMSchedulerConfig config)
     : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kPlace, config_)),
+      alphas_cumprod_(make_alphas_cumprod(kPndmPlace, config_)),
       final_alpha_cumprod_(config_.set_alpha_to_one ? at::scalar_tensor(1.0, at::kFloat)
                                                     : element(alphas_cumprod_, 0)) {}
 
 int64_t PNDMScheduler::prk_steps() const {
-  return config_.skip_prk_steps ? 0 : 4 * (kOrder - 1);
+  return config_.skip_prk_steps ? 0 : 4 * (kPndmOrder - 1);
 }
 
 Schedule PNDMScheduler::schedule(const ScheduleOptions& options) const {
   Schedule result;
   result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  const auto steps = result.num_inference_steps = steps_of(kPlace, config_, options);
-  if (!config_.skip_prk_steps) check_at_least(kPlace, "num_inference_steps", steps, kOrder);
+  const auto steps = result.num_inference_steps = steps_of(kPndmPlace, config_, options);
+  if (!config_.skip_prk_steps) check_at_least(kPndmPlace, "num_inference_steps", steps, kPndmOrder);
   auto timesteps = spaced_timesteps(config_, steps);
   for (auto& timestep : timesteps) timestep = round_half_even(timestep);
   if (config_.skip_prk_steps) {
@@ -133,7 +133,7 @@ at::Tensor PNDMScheduler::step_plms(const Schedule& schedule, const at::Tensor& 
 SchedulerOutput PNDMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                     int64_t i, const at::Tensor& sample, SchedulerState& state,
                                     const StepOptions& options) const {
-  begin_step(kPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(kPndmPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
   // The original counts its steps, and begins with 0 wherever the run begins.
   const auto count = i - state.first_step;
   const auto timestep = schedule.timesteps[i].item<int64_t>();
@@ -145,7 +145,7 @@ SchedulerOutput PNDMScheduler::step(const Schedule& schedule, const at::Tensor& 
 
 at::Tensor PNDMScheduler::add_noise(const Schedule&, const at::Tensor& original_samples,
                                     const at::Tensor& noise, const at::Tensor& timesteps) const {
-  return add_noise_of(kPlace, alphas_cumprod_, original_samples, noise, timesteps);
+  return add_noise_of(kPndmPlace, alphas_cumprod_, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn
