@@ -41,7 +41,9 @@ def write_run(
     """output.NAME.I for each step I, and what a schedule is; `schedule` are set_timesteps' arguments."""
     scheduler = getattr(diffusers, class_name)(**config)
     scheduler.set_timesteps(**schedule)
-    found: dict[str, Tensor] = {"output.timesteps": scheduler.timesteps}
+    # Some keep them in float64; every model makes float32 of them.
+    timesteps = scheduler.timesteps
+    found: dict[str, Tensor] = {"output.timesteps": timesteps.float() if timesteps.is_floating_point() else timesteps}
     found["output.init_noise_sigma"] = torch.as_tensor(scheduler.init_noise_sigma, dtype=torch.float32)
     if hasattr(scheduler, "sigmas"):
         found["output.sigmas"] = scheduler.sigmas
@@ -192,8 +194,35 @@ def heun() -> Iterator[Case]:
     yield name, {}, {"timesteps": [900, 500, 20]}, {}
 
 
+def kdpm2() -> Iterator[Case]:
+    for name in ("KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"):
+        yield from with_spreads(name, ("epsilon", "v_prediction"))
+        yield name, {}, {"num_inference_steps": 10}, {"first": 4}
+    yield name, {}, {"num_inference_steps": 10}, {"several_generators": True}
+
+
+def lcm() -> Iterator[Case]:
+    name, steps = "LCMScheduler", {"num_inference_steps": 4}
+    for betas, prediction in itertools.product(BETAS, ("epsilon", "sample", "v_prediction")):
+        yield name, {"beta_schedule": betas, "prediction_type": prediction}, steps, {}
+    yield name, {"clip_sample": True}, steps, {}
+    yield name, {"thresholding": True, "rescale_betas_zero_snr": True}, steps, {}
+    yield name, {"original_inference_steps": 100, "timestep_scaling": 8.0}, {"num_inference_steps": 8}, {}
+    yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"several_generators": True}
+    yield name, {}, {"num_inference_steps": 1}, {}
+
+
+def tcd() -> Iterator[Case]:
+    name, steps = "TCDScheduler", {"num_inference_steps": 4}
+    for betas, prediction in itertools.product(BETAS, ("epsilon", "sample", "v_prediction")):
+        yield name, {"beta_schedule": betas, "prediction_type": prediction}, steps, {}
+    yield name, {}, steps, {"eta": 0.0}
+    yield name, {}, {"num_inference_steps": 8}, {"eta": 1.0}
+    yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"eta": 0.5, "several_generators": True}
+
+
 def write(folder: Path) -> Iterator[dict[str, Any]]:
-    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun)
+    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun, kdpm2, lcm, tcd)
     for area in areas:
         for i, (class_name, config, schedule, options) in enumerate(area()):
             yield write_run(folder / f"{area.__name__}_{i:02}", class_name, config, schedule, **options)

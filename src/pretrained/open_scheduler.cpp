@@ -12,8 +12,12 @@
 #include "xattn/schedulers/scheduling_euler_ancestral_discrete.h"
 #include "xattn/schedulers/scheduling_euler_discrete.h"
 #include "xattn/schedulers/scheduling_heun_discrete.h"
+#include "xattn/schedulers/scheduling_k_dpm_2_ancestral_discrete.h"
+#include "xattn/schedulers/scheduling_k_dpm_2_discrete.h"
+#include "xattn/schedulers/scheduling_lcm.h"
 #include "xattn/schedulers/scheduling_lms_discrete.h"
 #include "xattn/schedulers/scheduling_pndm.h"
+#include "xattn/schedulers/scheduling_tcd.h"
 
 namespace xattn {
 namespace {
@@ -30,15 +34,20 @@ std::unique_ptr<Scheduler> make(const char* name, const std::string& text) {
   return std::make_unique<Class>(read_config<Config>(name, text));
 }
 
-#define XATTN_SCHEDULER(name) {#name, make<name, name##Config>}
+#define XATTN_SCHEDULER(name) \
+  { #name, make < name, name##Config> }
 constexpr SchedulerClass kClasses[] = {
     XATTN_SCHEDULER(DDIMScheduler),
     XATTN_SCHEDULER(DDPMScheduler),
     XATTN_SCHEDULER(EulerAncestralDiscreteScheduler),
     XATTN_SCHEDULER(EulerDiscreteScheduler),
     XATTN_SCHEDULER(HeunDiscreteScheduler),
+    XATTN_SCHEDULER(KDPM2AncestralDiscreteScheduler),
+    XATTN_SCHEDULER(KDPM2DiscreteScheduler),
+    XATTN_SCHEDULER(LCMScheduler),
     XATTN_SCHEDULER(LMSDiscreteScheduler),
     XATTN_SCHEDULER(PNDMScheduler),
+    XATTN_SCHEDULER(TCDScheduler),
 };
 #undef XATTN_SCHEDULER
 

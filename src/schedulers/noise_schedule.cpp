@@ -78,8 +78,7 @@ at::Tensor rescale_zero_terminal_snr(const at::Tensor& betas) {
   roots *= first / (first - last);
   const auto alphas_bar = at::pow(roots, 2);
   const auto count = alphas_bar.size(0);
-  const auto alphas =
-      alphas_bar.narrow(0, 1, count - 1) / alphas_bar.narrow(0, 0, count - 1);
+  const auto alphas = alphas_bar.narrow(0, 1, count - 1) / alphas_bar.narrow(0, 0, count - 1);
   return 1 - at::cat({alphas_bar.narrow(0, 0, 1), alphas});
 }
 
@@ -95,9 +94,9 @@ at::Tensor at_timesteps(const char* place, const at::Tensor& values, const at::T
   const auto index = timesteps.to(values.device(), at::kLong);
   if (index.numel() > 0 &&
       (index.min().item<int64_t>() < 0 || index.max().item<int64_t>() >= values.size(0))) {
-    throw_value_error(place, "timesteps", fmt::format("0 to {}", values.size(0) - 1),
-                      fmt::format("{} to {}", index.min().item<int64_t>(),
-                                  index.max().item<int64_t>()));
+    throw_value_error(
+        place, "timesteps", fmt::format("0 to {}", values.size(0) - 1),
+        fmt::format("{} to {}", index.min().item<int64_t>(), index.max().item<int64_t>()));
   }
   return values.index_select(0, index).view(shape);
 }
@@ -124,8 +123,8 @@ at::Tensor root(const at::Tensor& x) {
 at::Tensor add_noise_of(const char* place, const at::Tensor& alphas_cumprod,
                         const at::Tensor& original_samples, const at::Tensor& noise,
                         const at::Tensor& timesteps) {
-  const auto alphas = at_timesteps(place, alphas_cumprod.to(original_samples), timesteps,
-                                   original_samples);
+  const auto alphas =
+      at_timesteps(place, alphas_cumprod.to(original_samples), timesteps, original_samples);
   return root(alphas) * original_samples + root(1 - alphas) * noise;
 }
 
@@ -154,8 +153,7 @@ at::Tensor draw_noise(const char* place, const at::Tensor& like,
                       const std::vector<at::Generator>& generators) {
   const auto draw = [&](at::IntArrayRef sizes, std::optional<at::Generator> generator) {
     const auto device = generator ? generator->device() : like.device();
-    return at::randn(sizes, std::move(generator), like.options().device(device))
-        .to(like.device());
+    return at::randn(sizes, std::move(generator), like.options().device(device)).to(like.device());
   };
   if (generators.empty()) return draw(like.sizes(), std::nullopt);
   if (generators.size() == 1) return draw(like.sizes(), generators[0]);

@@ -23,8 +23,8 @@ Schedule DDIMScheduler::schedule(const ScheduleOptions& options) const {
   Schedule result;
   result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
   result.num_inference_steps = steps_of(kDdimPlace, config_, options);
-  result.timesteps = whole_timesteps(spaced_timesteps(config_, result.num_inference_steps),
-                                     options.device);
+  result.timesteps =
+      whole_timesteps(spaced_timesteps(config_, result.num_inference_steps), options.device);
   return result;
 }
 

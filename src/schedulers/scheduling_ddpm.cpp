@@ -31,8 +31,8 @@ Schedule DDPMScheduler::schedule(const ScheduleOptions& options) const {
     return result;
   }
   result.num_inference_steps = steps_of(kDdpmPlace, config_, options);
-  result.timesteps = whole_timesteps(spaced_timesteps(config_, result.num_inference_steps),
-                                     options.device);
+  result.timesteps =
+      whole_timesteps(spaced_timesteps(config_, result.num_inference_steps), options.device);
   return result;
 }
 

@@ -17,8 +17,8 @@ constexpr auto kEulerAncestralDiscretePlace = "EulerAncestralDiscreteScheduler";
 EulerAncestralDiscreteScheduler::EulerAncestralDiscreteScheduler(
     EulerAncestralDiscreteSchedulerConfig config)
     : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kEulerAncestralDiscretePlace, config_, config_.rescale_betas_zero_snr,
-                                          kTerminalAlpha)) {}
+      alphas_cumprod_(make_alphas_cumprod(kEulerAncestralDiscretePlace, config_,
+                                          config_.rescale_betas_zero_snr, kTerminalAlpha)) {}
 
 Schedule EulerAncestralDiscreteScheduler::schedule(const ScheduleOptions& options) const {
   Schedule result;
@@ -35,13 +35,16 @@ Schedule EulerAncestralDiscreteScheduler::schedule(const ScheduleOptions& option
 at::Tensor EulerAncestralDiscreteScheduler::scale_model_input(const Schedule& schedule,
                                                               const at::Tensor& sample,
                                                               int64_t i) const {
-  return scaled_input(schedule, sample, i);
+  return scaled_input(schedule.sigmas, sample, i);
 }
 
-SchedulerOutput EulerAncestralDiscreteScheduler::step(
-    const Schedule& schedule, const at::Tensor& model_output, int64_t i, const at::Tensor& sample,
-    SchedulerState& state, const StepOptions& options) const {
-  begin_step(kEulerAncestralDiscretePlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+SchedulerOutput EulerAncestralDiscreteScheduler::step(const Schedule& schedule,
+                                                      const at::Tensor& model_output, int64_t i,
+                                                      const at::Tensor& sample,
+                                                      SchedulerState& state,
+                                                      const StepOptions& options) const {
+  begin_step(kEulerAncestralDiscretePlace, schedule, model_output, i, sample, state, options,
+             /*knows_eta=*/false);
   const auto from = sample.to(at::kFloat);
   const auto sigma = element(schedule.sigmas, i);
   const auto original = original_of(config_.prediction_type, model_output, from, sigma);
@@ -49,8 +52,9 @@ SchedulerOutput EulerAncestralDiscreteScheduler::step(
   const auto up = root(next_square * (square - next_square) / square);
   const auto down = root(next_square - at::pow(up, 2));
   const auto derivative = (from - original) / sigma;
-  const auto previous = from + derivative * (down - sigma) +
-                        draw_noise(kEulerAncestralDiscretePlace, model_output, options.generators) * up;
+  const auto previous =
+      from + derivative * (down - sigma) +
+      draw_noise(kEulerAncestralDiscretePlace, model_output, options.generators) * up;
   return {previous.to(model_output.scalar_type()), original};
 }
 
@@ -58,7 +62,8 @@ at::Tensor EulerAncestralDiscreteScheduler::add_noise(const Schedule& schedule,
                                                       const at::Tensor& original_samples,
                                                       const at::Tensor& noise,
                                                       const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kEulerAncestralDiscretePlace, schedule, original_samples, noise, timesteps);
+  return add_noise_of_sigmas(kEulerAncestralDiscretePlace, schedule, original_samples, noise,
+                             timesteps);
 }
 
 }  // namespace xattn

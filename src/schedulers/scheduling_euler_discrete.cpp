@@ -29,8 +29,8 @@ std::vector<double> log_linear(const std::vector<double>& training_sigmas, size_
 
 EulerDiscreteScheduler::EulerDiscreteScheduler(EulerDiscreteSchedulerConfig config)
     : config_(std::move(config)),
-      alphas_cumprod_(
-          make_alphas_cumprod(kEulerDiscretePlace, config_, config_.rescale_betas_zero_snr, kTerminalAlpha)) {
+      alphas_cumprod_(make_alphas_cumprod(kEulerDiscretePlace, config_,
+                                          config_.rescale_betas_zero_snr, kTerminalAlpha)) {
   check_spread(kEulerDiscretePlace, config_);
 }
 
@@ -62,24 +62,25 @@ Schedule EulerDiscreteScheduler::schedule(const ScheduleOptions& options) const 
   }
   result.num_inference_steps = int64_t(timesteps.size());
   result.sigmas = at::tensor(sigmas, at::kDouble).to(at::kFloat);
-  result.timesteps = is_continuous()
-                         ? (0.25 * result.sigmas.narrow(0, 0, result.sigmas.size(0) - 1).log())
-                               .to(options.device)
-                         : float_timesteps(timesteps, options.device);
+  result.timesteps =
+      is_continuous()
+          ? (0.25 * result.sigmas.narrow(0, 0, result.sigmas.size(0) - 1).log()).to(options.device)
+          : float_timesteps(timesteps, options.device);
   result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
   return result;
 }
 
 at::Tensor EulerDiscreteScheduler::scale_model_input(const Schedule& schedule,
                                                      const at::Tensor& sample, int64_t i) const {
-  return scaled_input(schedule, sample, i);
+  return scaled_input(schedule.sigmas, sample, i);
 }
 
 SchedulerOutput EulerDiscreteScheduler::step(const Schedule& schedule,
                                              const at::Tensor& model_output, int64_t i,
                                              const at::Tensor& sample, SchedulerState& state,
                                              const StepOptions& options) const {
-  begin_step(kEulerDiscretePlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(kEulerDiscretePlace, schedule, model_output, i, sample, state, options,
+             /*knows_eta=*/false);
   const auto from = sample.to(at::kFloat);
   const auto sigma = element(schedule.sigmas, i);
   const auto original = original_of(config_.prediction_type, model_output, from, sigma);

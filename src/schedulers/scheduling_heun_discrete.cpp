@@ -1,6 +1,5 @@
 #include "xattn/schedulers/scheduling_heun_discrete.h"
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/tensor.h>
 
@@ -13,18 +12,11 @@ namespace {
 
 constexpr auto kHeunDiscretePlace = "HeunDiscreteScheduler";
 
-/// All but the first one twice, and the last `once` once.
-at::Tensor twice(const at::Tensor& values, int64_t once) {
-  const auto count = values.size(0);
-  return at::cat({values.narrow(0, 0, 1),
-                  values.narrow(0, 1, count - 1 - once).repeat_interleave(2),
-                  values.narrow(0, count - once, once)});
-}
-
 }  // namespace
 
 HeunDiscreteScheduler::HeunDiscreteScheduler(HeunDiscreteSchedulerConfig config)
-    : config_(std::move(config)), alphas_cumprod_(make_alphas_cumprod(kHeunDiscretePlace, config_)) {
+    : config_(std::move(config)),
+      alphas_cumprod_(make_alphas_cumprod(kHeunDiscretePlace, config_)) {
   check_spread(kHeunDiscretePlace, config_);
 }
 
@@ -35,23 +27,25 @@ Schedule HeunDiscreteScheduler::schedule(const ScheduleOptions& options) const {
   table.sigmas.push_back(0);
   Schedule result;
   result.num_inference_steps = int64_t(timesteps.size());
-  result.sigmas = twice(at::tensor(table.sigmas, at::kDouble).to(at::kFloat), 1);
-  result.timesteps = twice(float_timesteps(table.timesteps, at::kCPU), 0).to(options.device);
+  result.sigmas = twice_each_step(at::tensor(table.sigmas, at::kDouble).to(at::kFloat), 1);
+  result.timesteps =
+      twice_each_step(float_timesteps(table.timesteps, at::kCPU), 2).to(options.device);
   result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
   return result;
 }
 
 at::Tensor HeunDiscreteScheduler::scale_model_input(const Schedule& schedule,
                                                     const at::Tensor& sample, int64_t i) const {
-  return scaled_input(schedule, sample, i);
+  return scaled_input(schedule.sigmas, sample, i);
 }
 
 SchedulerOutput HeunDiscreteScheduler::step(const Schedule& schedule,
                                             const at::Tensor& model_output, int64_t i,
                                             const at::Tensor& sample, SchedulerState& state,
                                             const StepOptions& options) const {
-  begin_step(kHeunDiscretePlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
-  const bool is_first = state.outputs.empty();
+  begin_step(kHeunDiscretePlace, schedule, model_output, i, sample, state, options,
+             /*knows_eta=*/false);
+  const bool is_first = is_first_half(kHeunDiscretePlace, i, state);
   const auto sigma = element(schedule.sigmas, is_first ? i : i - 1);
   const auto next = element(schedule.sigmas, is_first ? i + 1 : i);
   const auto at_sigma = is_first ? sigma : next;

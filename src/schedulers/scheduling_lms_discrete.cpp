@@ -58,14 +58,15 @@ Schedule LMSDiscreteScheduler::schedule(const ScheduleOptions& options) const {
 
 at::Tensor LMSDiscreteScheduler::scale_model_input(const Schedule& schedule,
                                                    const at::Tensor& sample, int64_t i) const {
-  return scaled_input(schedule, sample, i);
+  return scaled_input(schedule.sigmas, sample, i);
 }
 
 SchedulerOutput LMSDiscreteScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                            int64_t i, const at::Tensor& sample,
                                            SchedulerState& state,
                                            const StepOptions& options) const {
-  begin_step(kLmsDiscretePlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(kLmsDiscretePlace, schedule, model_output, i, sample, state, options,
+             /*knows_eta=*/false);
   const auto sigma = element(schedule.sigmas, i);
   const auto original = original_of(config_.prediction_type, model_output, sample, sigma);
   auto& derivatives = state.outputs;

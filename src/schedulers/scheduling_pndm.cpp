@@ -62,8 +62,8 @@ at::Tensor PNDMScheduler::previous_sample(const at::Tensor& sample, int64_t time
                                           int64_t previous_timestep,
                                           const at::Tensor& model_output) const {
   const auto alpha = element(alphas_cumprod_, timestep);
-  const auto previous_alpha = previous_timestep >= 0 ? element(alphas_cumprod_, previous_timestep)
-                                                     : final_alpha_cumprod_;
+  const auto previous_alpha =
+      previous_timestep >= 0 ? element(alphas_cumprod_, previous_timestep) : final_alpha_cumprod_;
   const auto beta = 1 - alpha, previous_beta = 1 - previous_alpha;
   const auto epsilon = config_.prediction_type == "v_prediction"
                            ? root(alpha) * model_output + root(beta) * sample

@@ -1,5 +1,6 @@
 #include "schedulers/sigmas.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
@@ -158,8 +159,32 @@ at::Tensor add_noise_of_sigmas(const char* place, const Schedule& schedule,
   return original_samples + noise * sigma;
 }
 
-at::Tensor scaled_input(const Schedule& schedule, const at::Tensor& sample, int64_t i) {
-  return sample / root(at::pow(element(schedule.sigmas, i), 2) + 1);
+at::Tensor scaled_input(const at::Tensor& sigmas, const at::Tensor& sample, int64_t i) {
+  return sample / root(at::pow(element(sigmas, i), 2) + 1);
+}
+
+at::Tensor twice_each_step(const at::Tensor& values, int64_t last) {
+  const auto count = values.size(0);
+  if (count == 1) return values;
+  return at::cat({values.narrow(0, 0, 1), values.narrow(0, 1, count - 2).repeat_interleave(2),
+                  values.narrow(0, count - 1, 1).repeat(last)});
+}
+
+at::Tensor interleaved_timesteps(const std::vector<double>& timesteps, const at::Tensor& sigmas,
+                                 const std::vector<double>& training_sigmas) {
+  std::vector<double> all = {timesteps[0]};
+  for (size_t i = 1; i < timesteps.size(); ++i) {
+    all.push_back(timestep_of(sigmas[int64_t(i) - 1].item<double>(), training_sigmas));
+    all.push_back(timesteps[i]);
+  }
+  return float_timesteps(all, at::kCPU);
+}
+
+bool is_first_half(const char* place, int64_t i, const SchedulerState& state) {
+  if (i % 2 == 1 && !state.sample.defined()) {
+    throw_value_error(place, "i", "an even one to begin with", std::to_string(i));
+  }
+  return i % 2 == 0;
 }
 
 at::Tensor init_noise_sigma_of(const at::Tensor& sigmas, const std::string& timestep_spacing) {

@@ -19,7 +19,8 @@ std::vector<double> training_sigmas(const at::Tensor& alphas_cumprod);
 /// Values at `x` between (0, values[0]), (1, values[1]), …: numpy's interp.
 std::vector<double> interpolate(const std::vector<double>& x, const std::vector<double>& values);
 
-/// The training timestep, with a fraction, at which the noise is σ; between two by their logarithms.
+/// The training timestep, with a fraction, at which the noise is σ; between two by their
+/// logarithms.
 double timestep_of(double sigma, const std::vector<double>& training_sigmas);
 
 /// Whether the config spreads the noise levels in some way.
@@ -56,7 +57,17 @@ at::Tensor add_noise_of_sigmas(const char* place, const Schedule& schedule,
                                const at::Tensor& timesteps);
 
 /// sample / √(σ² + 1).
-at::Tensor scaled_input(const Schedule& schedule, const at::Tensor& sample, int64_t i);
+at::Tensor scaled_input(const at::Tensor& sigmas, const at::Tensor& sample, int64_t i);
+
+/// For schedulers that call the model twice a step: all values but the first and last one twice,
+/// and the last one `last` times.
+at::Tensor twice_each_step(const at::Tensor& values, int64_t last = 3);
+/// Timesteps of whole steps, with those of the noise in the middle of each step between them.
+at::Tensor interleaved_timesteps(const std::vector<double>& timesteps, const at::Tensor& sigmas,
+                                 const std::vector<double>& training_sigmas);
+/// Whether step `i` is the first half of one. Throws `ValueError` where a run begins with a second
+/// half.
+bool is_first_half(const char* place, int64_t i, const SchedulerState& state);
 
 /// The largest σ, or √(σ² + 1) where timesteps are "leading".
 at::Tensor init_noise_sigma_of(const at::Tensor& sigmas, const std::string& timestep_spacing);

@@ -13,10 +13,10 @@ namespace xattn {
 int64_t steps_of(const char* place, const NoiseScheduleConfig& config,
                  const ScheduleOptions& options) {
   if (!options.timesteps.empty() || !options.sigmas.empty() || !options.num_inference_steps) {
-    throw ValueError(fmt::format(
-        "[{}] schedule: expected num_inference_steps alone, got {}", place,
-        !options.timesteps.empty() ? "timesteps"
-                                   : (!options.sigmas.empty() ? "sigmas" : "nothing")));
+    throw ValueError(fmt::format("[{}] schedule: expected num_inference_steps alone, got {}", place,
+                                 !options.timesteps.empty()
+                                     ? "timesteps"
+                                     : (!options.sigmas.empty() ? "sigmas" : "nothing")));
   }
   const auto steps = *options.num_inference_steps;
   if (steps < 1 || steps > config.num_train_timesteps) {
@@ -77,6 +77,33 @@ std::vector<double> spaced_timesteps(const NoiseScheduleConfig& config, int64_t 
   }
   timesteps = arange_down(double(train), double(train) / double(steps));
   for (auto& timestep : timesteps) timestep = round_half_even(timestep) - 1;
+  return timesteps;
+}
+
+std::vector<double> distilled_timesteps(const char* place, const NoiseScheduleConfig& config,
+                                        int64_t original_steps, const ScheduleOptions& options) {
+  if (original_steps > config.num_train_timesteps) {
+    throw_value_error(place, "original_inference_steps",
+                      fmt::format("at most {}", config.num_train_timesteps),
+                      std::to_string(original_steps));
+  }
+  if (!options.timesteps.empty() && !options.num_inference_steps && options.sigmas.empty()) {
+    check_timesteps(place, config, options.timesteps);
+    return {options.timesteps.begin(), options.timesteps.end()};
+  }
+  const auto steps = steps_of(place, config, options);
+  if (steps > original_steps) {
+    throw_value_error(place, "num_inference_steps",
+                      fmt::format("at most {}, as the model was distilled", original_steps),
+                      std::to_string(steps));
+  }
+  const auto ratio = config.num_train_timesteps / original_steps;
+  const double part = double(original_steps) / double(steps);
+  std::vector<double> timesteps;
+  for (int64_t i = 0; i < steps; ++i) {
+    const auto index = static_cast<int64_t>(std::floor(double(i) * part));
+    timesteps.push_back(double((original_steps - index) * ratio - 1));
+  }
   return timesteps;
 }
 

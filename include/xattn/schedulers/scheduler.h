@@ -29,6 +29,9 @@ struct Schedule {
   /// The noise at each step and at the end: `[S + 1]`, float32 on the CPU. Undefined where the
   /// scheduler computes with ᾱ.
   at::Tensor sigmas;
+  /// Of the schedulers by DPM-Solver-2: the noise half a step on, and what an ancestral step adds
+  /// and goes down to, each `[S + 1]` as the sigmas.
+  at::Tensor sigmas_interpol, sigmas_up, sigmas_down;
   /// What standard normal noise is multiplied with to begin: a float32 scalar.
   at::Tensor init_noise_sigma;
   /// The steps that were asked for; S may be more, where a step calls the model twice.

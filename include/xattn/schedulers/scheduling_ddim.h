@@ -24,8 +24,9 @@ struct DDIMSchedulerConfig : NoiseScheduleConfig, ThresholdConfig {
   }
 };
 
-/// Denoising diffusion implicit models: x_{t−1} = √ᾱ_{t−1} · x₀ + √(1 − ᾱ_{t−1} − σ²) · ε + σ · noise
-/// with σ = η · √((1 − ᾱ_{t−1}) / (1 − ᾱ_t) · (1 − ᾱ_t / ᾱ_{t−1})), arXiv 2010.02502, equation 12.
+/// Denoising diffusion implicit models: x_{t−1} = √ᾱ_{t−1} · x₀ + √(1 − ᾱ_{t−1} − σ²) · ε + σ ·
+/// noise with σ = η · √((1 − ᾱ_{t−1}) / (1 − ᾱ_t) · (1 − ᾱ_t / ᾱ_{t−1})), arXiv 2010.02502,
+/// equation 12.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_ddim.py.
 class DDIMScheduler : public Scheduler {

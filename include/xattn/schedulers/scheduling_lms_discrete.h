@@ -7,9 +7,7 @@ namespace xattn {
 
 /// The options of `LMSDiscreteScheduler`: the keys of its scheduler_config.json.
 struct LMSDiscreteSchedulerConfig : NoiseScheduleConfig, SigmaSpreadConfig {
-  LMSDiscreteSchedulerConfig() {
-    timestep_spacing = "linspace";
-  }
+  LMSDiscreteSchedulerConfig() { timestep_spacing = "linspace"; }
 
   template <typename Config, typename Fields>
   static void visit_fields(Config& config, Fields&& fields) {
@@ -22,8 +20,8 @@ struct LMSDiscreteSchedulerConfig : NoiseScheduleConfig, SigmaSpreadConfig {
   }
 };
 
-/// Linear multistep method of order four in σ: the derivatives of the last four steps, each weighted
-/// with the integral of its Lagrange polynomial over the step.
+/// Linear multistep method of order four in σ: the derivatives of the last four steps, each
+/// weighted with the integral of its Lagrange polynomial over the step.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_lms_discrete.py.
 class LMSDiscreteScheduler : public Scheduler {
