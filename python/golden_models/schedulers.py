@@ -221,8 +221,33 @@ def tcd() -> Iterator[Case]:
     yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"eta": 0.5, "several_generators": True}
 
 
+def dpmsolver_multistep() -> Iterator[Case]:
+    name = "DPMSolverMultistepScheduler"
+    yield from with_spreads(name, ("epsilon", "sample", "v_prediction"))
+    for algorithm, solver, order in itertools.product(
+        ("dpmsolver++", "dpmsolver", "sde-dpmsolver++", "sde-dpmsolver"), ("midpoint", "heun"), (1, 2, 3)
+    ):
+        if algorithm == "sde-dpmsolver" and order == 3:
+            continue  # which the original cannot
+        config = {**STABLE_DIFFUSION, "algorithm_type": algorithm, "solver_type": solver, "solver_order": order}
+        config["final_sigmas_type"] = "zero" if algorithm.endswith("++") else "sigma_min"
+        yield name, config, {"num_inference_steps": 8 + 10 * (order % 2)}, {}
+    for prediction in ("sample", "v_prediction"):
+        config = {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min", "prediction_type": prediction}
+        yield name, {**config, "thresholding": prediction == "sample"}, {"num_inference_steps": 10}, {}
+    yield name, {"use_lu_lambdas": True}, {"num_inference_steps": 10}, {}
+    yield name, {"thresholding": True, "euler_at_final": True}, {"num_inference_steps": 20}, {}
+    yield name, {"lower_order_final": False, "final_sigmas_type": "sigma_min"}, {"num_inference_steps": 10}, {}
+    yield name, {"lambda_min_clipped": -5.1, "beta_schedule": "squaredcos_cap_v2"}, {"num_inference_steps": 10}, {}
+    yield name, {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}, {"num_inference_steps": 10}, {}
+    yield name, {"use_karras_sigmas": True, "beta_schedule": "squaredcos_cap_v2"}, {"num_inference_steps": 10}, {}
+    yield name, {}, {"timesteps": [999, 800, 500, 20]}, {}
+    yield name, {}, {"num_inference_steps": 10}, {"first": 4}
+    yield name, {"algorithm_type": "sde-dpmsolver++"}, {"num_inference_steps": 10}, {"several_generators": True}
+
+
 def write(folder: Path) -> Iterator[dict[str, Any]]:
-    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun, kdpm2, lcm, tcd)
+    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun, kdpm2, lcm, tcd, dpmsolver_multistep)
     for area in areas:
         for i, (class_name, config, schedule, options) in enumerate(area()):
             yield write_run(folder / f"{area.__name__}_{i:02}", class_name, config, schedule, **options)

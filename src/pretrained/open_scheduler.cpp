@@ -9,6 +9,7 @@
 #include "xattn/core/error.h"
 #include "xattn/schedulers/scheduling_ddim.h"
 #include "xattn/schedulers/scheduling_ddpm.h"
+#include "xattn/schedulers/scheduling_dpmsolver_multistep.h"
 #include "xattn/schedulers/scheduling_euler_ancestral_discrete.h"
 #include "xattn/schedulers/scheduling_euler_discrete.h"
 #include "xattn/schedulers/scheduling_heun_discrete.h"
@@ -39,6 +40,7 @@ std::unique_ptr<Scheduler> make(const char* name, const std::string& text) {
 constexpr SchedulerClass kClasses[] = {
     XATTN_SCHEDULER(DDIMScheduler),
     XATTN_SCHEDULER(DDPMScheduler),
+    XATTN_SCHEDULER(DPMSolverMultistepScheduler),
     XATTN_SCHEDULER(EulerAncestralDiscreteScheduler),
     XATTN_SCHEDULER(EulerDiscreteScheduler),
     XATTN_SCHEDULER(HeunDiscreteScheduler),

@@ -1,7 +1,9 @@
 #include "schedulers/sigmas.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/log.h>
 #include <ATen/ops/pow.h>
+#include <ATen/ops/sqrt.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -63,17 +65,17 @@ void check_spread(const char* place, const SigmaSpreadConfig& config) {
   }
 }
 
-namespace {
+std::vector<double> exponential_sigmas(double least, double largest, int64_t count) {
+  auto sigmas = linspace(std::log(largest), std::log(least), count);
+  for (auto& sigma : sigmas) sigma = std::exp(sigma);
+  return sigmas;
+}
 
 /// Evenly in σ^(1/7) (Karras, arXiv 2206.00364, equation 5), evenly in log σ, or by quantiles of a
 /// beta distribution with α = β = 0.6 (arXiv 2407.12173).
 std::vector<double> spread_sigmas(const SigmaSpreadConfig& config, double least, double largest,
                                   int64_t count) {
-  if (config.use_exponential_sigmas) {
-    auto sigmas = linspace(std::log(largest), std::log(least), count);
-    for (auto& sigma : sigmas) sigma = std::exp(sigma);
-    return sigmas;
-  }
+  if (config.use_exponential_sigmas) return exponential_sigmas(least, largest, count);
   auto sigmas = linspace(0, 1, count);
   if (config.use_beta_sigmas) {
     constexpr double kAlpha = 0.6, kBeta = 0.6;
@@ -88,7 +90,12 @@ std::vector<double> spread_sigmas(const SigmaSpreadConfig& config, double least,
   return sigmas;
 }
 
-}  // namespace
+int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, std::optional<double> lambda_min) {
+  const auto count = alphas_cumprod.size(0);
+  if (!lambda_min) return count;
+  const auto lambdas = at::log(at::sqrt(alphas_cumprod)) - at::log(at::sqrt(1 - alphas_cumprod));
+  return count - lambdas.lt(*lambda_min).sum().item<int64_t>();
+}
 
 std::vector<double> run_timesteps(const char* place, const NoiseScheduleConfig& config,
                                   const SigmaSpreadConfig& spread, const ScheduleOptions& options) {
@@ -142,21 +149,23 @@ int64_t index_for_timestep(const char* place, const Schedule& schedule, double t
   return (second == end ? found : second) - data;
 }
 
-at::Tensor add_noise_of_sigmas(const char* place, const Schedule& schedule,
-                               const at::Tensor& original_samples, const at::Tensor& noise,
-                               const at::Tensor& timesteps) {
+at::Tensor sigmas_at(const char* place, const Schedule& schedule, const at::Tensor& timesteps,
+                     const at::Tensor& samples) {
   check_shape(place, "timesteps", timesteps, {"B"});
   const auto values = timesteps.to(at::kCPU, at::kDouble);
   std::vector<int64_t> indices;
   for (int64_t b = 0; b < values.size(0); ++b) {
     indices.push_back(index_for_timestep(place, schedule, values[b].item<double>()));
   }
-  std::vector<int64_t> shape(size_t(original_samples.dim()), 1);
+  std::vector<int64_t> shape(size_t(samples.dim()), 1);
   shape[0] = values.size(0);
-  const auto sigma = schedule.sigmas.index_select(0, at::tensor(indices, at::kLong))
-                         .to(original_samples)
-                         .view(shape);
-  return original_samples + noise * sigma;
+  return schedule.sigmas.index_select(0, at::tensor(indices, at::kLong)).to(samples).view(shape);
+}
+
+at::Tensor add_noise_of_sigmas(const char* place, const Schedule& schedule,
+                               const at::Tensor& original_samples, const at::Tensor& noise,
+                               const at::Tensor& timesteps) {
+  return original_samples + noise * sigmas_at(place, schedule, timesteps, original_samples);
 }
 
 at::Tensor scaled_input(const at::Tensor& sigmas, const at::Tensor& sample, int64_t i) {

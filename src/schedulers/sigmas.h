@@ -34,6 +34,15 @@ void check_spread(const char* place, const SigmaSpreadConfig& config);
 std::vector<double> run_timesteps(const char* place, const NoiseScheduleConfig& config,
                                   const SigmaSpreadConfig& spread, const ScheduleOptions& options);
 
+/// Noise levels between the largest and the least one as the config spreads them; and evenly in
+/// log σ.
+std::vector<double> spread_sigmas(const SigmaSpreadConfig& config, double least, double largest,
+                                  int64_t count);
+std::vector<double> exponential_sigmas(double least, double largest, int64_t count);
+
+/// The training's timesteps whose λ is not below `lambda_min`, or all.
+int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, std::optional<double> lambda_min);
+
 /// Timesteps and noise levels of a run, without the noise at its end.
 struct SigmaTable {
   std::vector<double> timesteps, sigmas;
@@ -50,6 +59,10 @@ void check_sigmas(const char* place, const ScheduleOptions& options);
 
 /// Which step of a schedule begins at a timestep: the second one, where it is there twice.
 int64_t index_for_timestep(const char* place, const Schedule& schedule, double timestep);
+
+/// σ of the schedule's timesteps `[B]`, to be multiplied with samples `[B, …]`.
+at::Tensor sigmas_at(const char* place, const Schedule& schedule, const at::Tensor& timesteps,
+                     const at::Tensor& samples);
 
 /// samples + noise · σ of the schedule's timesteps `[B]`.
 at::Tensor add_noise_of_sigmas(const char* place, const Schedule& schedule,

@@ -80,6 +80,24 @@ std::vector<double> spaced_timesteps(const NoiseScheduleConfig& config, int64_t 
   return timesteps;
 }
 
+std::vector<double> multistep_timesteps(const NoiseScheduleConfig& config, int64_t steps,
+                                        int64_t train) {
+  std::vector<double> timesteps;
+  if (config.timestep_spacing == "trailing") {
+    timesteps = arange_down(double(train), double(config.num_train_timesteps) / double(steps));
+    for (auto& timestep : timesteps) timestep = round_half_even(timestep) - 1;
+    return timesteps;
+  }
+  if (config.timestep_spacing == "linspace") {
+    const auto ascending = linspace(0, double(train - 1), steps + 1);
+    for (auto i = steps; i > 0; --i) timesteps.push_back(round_half_even(ascending[size_t(i)]));
+    return timesteps;
+  }
+  const auto ratio = train / (steps + 1);
+  for (auto i = steps; i > 0; --i) timesteps.push_back(double(i * ratio + config.steps_offset));
+  return timesteps;
+}
+
 std::vector<double> distilled_timesteps(const char* place, const NoiseScheduleConfig& config,
                                         int64_t original_steps, const ScheduleOptions& options) {
   if (original_steps > config.num_train_timesteps) {

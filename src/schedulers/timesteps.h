@@ -20,6 +20,11 @@ void check_timesteps(const char* place, const NoiseScheduleConfig& config,
 /// fractions.
 std::vector<double> spaced_timesteps(const NoiseScheduleConfig& config, int64_t steps);
 
+/// As `spaced_timesteps`, of the first `train` timesteps, as the solvers of several steps space
+/// them: whole numbers, the last one not zero.
+std::vector<double> multistep_timesteps(const NoiseScheduleConfig& config, int64_t steps,
+                                        int64_t train);
+
 /// Timesteps of a distilled model: the caller's own, or as many as are asked for of the
 /// `original_steps` that it was distilled with. Throws `ValueError` for more than these.
 std::vector<double> distilled_timesteps(const char* place, const NoiseScheduleConfig& config,

@@ -53,6 +53,10 @@ struct ThresholdConfig {
   static void visit_threshold(Config& config, Fields&& fields) {
     fields.value("clip_sample", config.clip_sample);
     fields.value("clip_sample_range", config.clip_sample_range);
+    visit_thresholding(config, fields);
+  }
+  template <typename Config, typename Fields>
+  static void visit_thresholding(Config& config, Fields&& fields) {
     fields.value("thresholding", config.thresholding);
     fields.value("dynamic_thresholding_ratio", config.dynamic_thresholding_ratio);
     fields.value("sample_max_value", config.sample_max_value);
