@@ -54,13 +54,14 @@ def write_run(
     drawing = torch.Generator().manual_seed(1)
     noise, clean = (torch.randn(SHAPE, generator=drawing).to(dtype) for _ in range(2))
     timesteps = scheduler.timesteps[first:]
-    if first:
-        if hasattr(scheduler, "set_begin_index"):
-            scheduler.set_begin_index(first)
-        sample = scheduler.add_noise(clean, noise, timesteps[:1].repeat(SHAPE[0]))
-        found["output.noised"] = sample
-    else:
-        sample = noise * scheduler.init_noise_sigma
+    noisy_steps = timesteps[:1].repeat(SHAPE[0]) if first else timesteps[torch.tensor([0, len(timesteps) // 2])]
+    found["output.noised"] = scheduler.add_noise(clean, noise, noisy_steps)
+    if not hasattr(scheduler, "sigmas") and hasattr(scheduler, "get_velocity"):
+        found["output.velocity"] = scheduler.get_velocity(clean, noise, noisy_steps)
+    sample = found["output.noised"] if first else noise * scheduler.init_noise_sigma
+    # Two steps may have one timestep, and then the original begins with the second one if it is not told.
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
     found |= {"input.noise": noise, "input.clean": clean}
     arguments = inspect.signature(scheduler.step).parameters
     options = {"generator": generator} if "generator" in arguments else {}
@@ -76,11 +77,6 @@ def write_run(
         for name in ("pred_original_sample", "denoised", "pred_noised_sample"):
             if getattr(result, name, None) is not None:
                 found[f"output.pred_original_sample.{i}"] = getattr(result, name)
-    if not first:
-        steps = timesteps[torch.tensor([0, len(timesteps) // 2])]
-        found["output.noised"] = scheduler.add_noise(clean, noise, steps)
-        if hasattr(scheduler, "get_velocity") and not hasattr(scheduler, "sigmas"):
-            found["output.velocity"] = scheduler.get_velocity(clean, noise, steps)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
         {name: value.detach().cpu().contiguous().clone() for name, value in found.items()},

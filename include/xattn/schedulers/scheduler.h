@@ -14,11 +14,11 @@ namespace xattn {
 /// How a run divides the noise into steps: a number of steps, or timesteps or sigmas of one's own
 /// where the scheduler takes them.
 struct ScheduleOptions {
-  std::optional<int64_t> num_inference_steps;
+  std::optional<int64_t> num_inference_steps = std::nullopt;
   /// In descending order.
-  std::vector<int64_t> timesteps;
+  std::vector<int64_t> timesteps = {};
   /// In descending order; the last one ends the run and has no step of its own.
-  std::vector<double> sigmas;
+  std::vector<double> sigmas = {};
   at::Device device = at::kCPU;
 };
 
@@ -55,9 +55,9 @@ struct SchedulerState {
 /// What one step may be told. An option that a scheduler does not know is refused.
 struct StepOptions {
   /// Where noise is drawn: nothing for the default generator, one for all, or one for each picture.
-  std::vector<at::Generator> generators;
+  std::vector<at::Generator> generators = {};
   /// How much noise DDIM adds, from 0 (none) to 1 (DDPM's).
-  std::optional<double> eta;
+  std::optional<double> eta = std::nullopt;
 };
 
 struct SchedulerOutput {
