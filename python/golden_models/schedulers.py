@@ -242,8 +242,35 @@ def dpmsolver_multistep() -> Iterator[Case]:
     yield name, {"algorithm_type": "sde-dpmsolver++"}, {"num_inference_steps": 10}, {"several_generators": True}
 
 
+def deis() -> Iterator[Case]:
+    name = "DEISMultistepScheduler"
+    yield from with_spreads(name, ("epsilon", "sample", "v_prediction"))
+    for order, steps in itertools.product((1, 2, 3), (8, 18)):
+        yield name, {**STABLE_DIFFUSION, "solver_order": order}, {"num_inference_steps": steps}, {}
+    yield name, {"thresholding": True, "lower_order_final": False}, {"num_inference_steps": 10}, {}
+    yield name, {}, {"num_inference_steps": 10}, {"first": 4}
+
+
+def unipc() -> Iterator[Case]:
+    name = "UniPCMultistepScheduler"
+    yield from with_spreads(name, ("epsilon", "sample", "v_prediction"))
+    for solver, x0, order in itertools.product(("bh1", "bh2"), (True, False), (1, 2, 3, 4)):
+        config = {**STABLE_DIFFUSION, "solver_type": solver, "predict_x0": x0, "solver_order": order}
+        # With noise zero at the end, epsilon's step would divide by it.
+        config["final_sigmas_type"] = "zero" if x0 else "sigma_min"
+        yield name, config, {"num_inference_steps": 9 + order}, {}
+    for prediction in ("sample", "v_prediction"):
+        config = {"predict_x0": False, "final_sigmas_type": "sigma_min", "prediction_type": prediction}
+        yield name, {**config, "thresholding": True}, {"num_inference_steps": 10}, {}
+    yield name, {"thresholding": True, "disable_corrector": [0, 1, 5]}, {"num_inference_steps": 10}, {}
+    yield name, {"lower_order_final": False, "final_sigmas_type": "sigma_min"}, {"num_inference_steps": 10}, {}
+    yield name, {"use_karras_sigmas": True, "sigma_min": 0.1, "sigma_max": 10.0}, {"num_inference_steps": 10}, {}
+    yield name, {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}, {"num_inference_steps": 10}, {}
+    yield name, {}, {"num_inference_steps": 10}, {"first": 4}
+
+
 def write(folder: Path) -> Iterator[dict[str, Any]]:
-    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun, kdpm2, lcm, tcd, dpmsolver_multistep)
+    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun, kdpm2, lcm, tcd, dpmsolver_multistep, deis, unipc)
     for area in areas:
         for i, (class_name, config, schedule, options) in enumerate(area()):
             yield write_run(folder / f"{area.__name__}_{i:02}", class_name, config, schedule, **options)

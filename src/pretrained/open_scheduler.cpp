@@ -9,6 +9,7 @@
 #include "xattn/core/error.h"
 #include "xattn/schedulers/scheduling_ddim.h"
 #include "xattn/schedulers/scheduling_ddpm.h"
+#include "xattn/schedulers/scheduling_deis_multistep.h"
 #include "xattn/schedulers/scheduling_dpmsolver_multistep.h"
 #include "xattn/schedulers/scheduling_euler_ancestral_discrete.h"
 #include "xattn/schedulers/scheduling_euler_discrete.h"
@@ -19,6 +20,7 @@
 #include "xattn/schedulers/scheduling_lms_discrete.h"
 #include "xattn/schedulers/scheduling_pndm.h"
 #include "xattn/schedulers/scheduling_tcd.h"
+#include "xattn/schedulers/scheduling_unipc_multistep.h"
 
 namespace xattn {
 namespace {
@@ -40,6 +42,7 @@ std::unique_ptr<Scheduler> make(const char* name, const std::string& text) {
 constexpr SchedulerClass kClasses[] = {
     XATTN_SCHEDULER(DDIMScheduler),
     XATTN_SCHEDULER(DDPMScheduler),
+    XATTN_SCHEDULER(DEISMultistepScheduler),
     XATTN_SCHEDULER(DPMSolverMultistepScheduler),
     XATTN_SCHEDULER(EulerAncestralDiscreteScheduler),
     XATTN_SCHEDULER(EulerDiscreteScheduler),
@@ -50,6 +53,7 @@ constexpr SchedulerClass kClasses[] = {
     XATTN_SCHEDULER(LMSDiscreteScheduler),
     XATTN_SCHEDULER(PNDMScheduler),
     XATTN_SCHEDULER(TCDScheduler),
+    XATTN_SCHEDULER(UniPCMultistepScheduler),
 };
 #undef XATTN_SCHEDULER
 

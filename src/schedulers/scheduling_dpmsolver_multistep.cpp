@@ -64,12 +64,7 @@ Schedule DPMSolverMultistepScheduler::schedule(const ScheduleOptions& options) c
             : spread_sigmas(config_, known.front(), known.back(), *options.num_inference_steps);
     const bool is_round = (config_.use_karras_sigmas || config_.use_lu_lambdas) &&
                           config_.beta_schedule != "squaredcos_cap_v2";
-    table.timesteps.clear();
-    for (const double sigma : table.sigmas) {
-      const double timestep = timestep_of(sigma, known);
-      // Whole numbers all, but cut where they are not rounded.
-      table.timesteps.push_back(is_round ? round_half_even(timestep) : std::trunc(timestep));
-    }
+    table.timesteps = whole_timesteps_of(table.sigmas, known, is_round);
   } else {
     table.sigmas = interpolate(table.timesteps, known);
   }

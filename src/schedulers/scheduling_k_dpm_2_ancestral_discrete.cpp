@@ -28,6 +28,10 @@ Schedule KDPM2AncestralDiscreteScheduler::schedule(const ScheduleOptions& option
   result.num_inference_steps = steps_of(kKDpm2AncestralPlace, config_, options);
   const auto timesteps = run_timesteps(kKDpm2AncestralPlace, config_, config_, options);
   auto table = spread_table(config_, {timesteps, interpolate(timesteps, known)}, known);
+  // Only these are whole numbers, as in the original.
+  for (auto& timestep : table.timesteps) {
+    if (config_.use_karras_sigmas) timestep = round_half_even(timestep);
+  }
   table.sigmas.push_back(0);
   const auto sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
   auto next = sigmas.roll(-1);

@@ -90,6 +90,16 @@ std::vector<double> spread_sigmas(const SigmaSpreadConfig& config, double least,
   return sigmas;
 }
 
+std::vector<double> whole_timesteps_of(const std::vector<double>& sigmas,
+                                       const std::vector<double>& training_sigmas, bool rounded) {
+  std::vector<double> timesteps;
+  for (const double sigma : sigmas) {
+    const double timestep = timestep_of(sigma, training_sigmas);
+    timesteps.push_back(rounded ? round_half_even(timestep) : std::trunc(timestep));
+  }
+  return timesteps;
+}
+
 int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, std::optional<double> lambda_min) {
   const auto count = alphas_cumprod.size(0);
   if (!lambda_min) return count;

@@ -40,6 +40,10 @@ std::vector<double> spread_sigmas(const SigmaSpreadConfig& config, double least,
                                   int64_t count);
 std::vector<double> exponential_sigmas(double least, double largest, int64_t count);
 
+/// The whole timesteps of noise levels: rounded, or cut.
+std::vector<double> whole_timesteps_of(const std::vector<double>& sigmas,
+                                       const std::vector<double>& training_sigmas, bool rounded);
+
 /// The training's timesteps whose λ is not below `lambda_min`, or all.
 int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, std::optional<double> lambda_min);
 

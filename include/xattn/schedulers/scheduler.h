@@ -48,6 +48,8 @@ struct SchedulerState {
   int64_t first_step = 0;
   /// The last model outputs, or what the scheduler makes of them, oldest first.
   std::vector<at::Tensor> outputs;
+  /// How many of them the last step used.
+  int64_t order = 0;
   /// A sample to go back to, and a sum of outputs.
   at::Tensor sample, sum;
 };
