@@ -14,6 +14,9 @@ FAMILIES = ("xattn", "LibTorch", "PyTorch", "runtime")
 # avoids by a pool of its own.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483647"}
 
+# libgomp's own default for all, of which our program would choose less.
+WAITING = {"GOMP_SPINCOUNT": "300000"}
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -77,7 +80,7 @@ LIMIT_SIZE = 2048
 def environment(threads: int, scratch: Path) -> dict[str, str]:
     """The environment of every worker."""
     compiled = {"TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor")}
-    return {**compiled, **os.environ, **ALLOCATOR, "OMP_NUM_THREADS": str(threads)}
+    return {**compiled, **WAITING, **os.environ, **ALLOCATOR, "OMP_NUM_THREADS": str(threads)}
 
 
 def versions() -> dict[str, str]:

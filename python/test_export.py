@@ -194,6 +194,20 @@ class ExportTest(FolderTest):
         self.assertEqual(len(self.names()), len(before))
 
 
+    def test_a_diffusers_model_has_save_pretrained(self) -> None:
+        class Pretrained(CrossAttention):
+            def save_pretrained(self, folder: str) -> None:
+                raise NotImplementedError
+
+        model, example = Pretrained(8), [torch.randn(1, 2, 8)] * 2
+        for formats in (None, ["scripted"], ["traced"], ["safetensors", "scripted"]):
+            with self.assertRaisesRegex(ValueError, r"^Pretrained is .* model\.save_pretrained\(FOLDER\)"):
+                export(model, self.folder, example, formats=formats)
+        self.assertEqual(list(self.folder.iterdir()), [])
+        (file,) = export(model, self.folder, formats=["safetensors"]).values()
+        self.assertEqual(set(load_safetensors(file)[0]), set(model.state_dict()))
+
+
 class CommandTest(FolderTest):
     def setUp(self) -> None:
         super().setUp()

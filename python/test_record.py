@@ -1,18 +1,22 @@
 """xattn_record: what it writes down of a module's calls."""
 
 import json
+import subprocess
+import sys
 import tempfile
+import textwrap
 import unittest
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from xattn_record import record
+
 try:
     from safetensors import safe_open
-    from xattn_record import record
-except ImportError:  # the recorder needs safetensors, nothing else here does
-    record = None
+except ImportError:  # to read here what the recorder wrote
+    safe_open = None
 
 
 class Inner(nn.Module):
@@ -38,7 +42,7 @@ class Outer(nn.Module):
         return {"sample": self.act(y)}
 
 
-@unittest.skipIf(record is None, "no safetensors")
+@unittest.skipIf(safe_open is None, "no safetensors")
 class Record(unittest.TestCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -99,6 +103,59 @@ class Record(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "no module was called"), record(self.outer, self.path):
             pass
         self.assertFalse(self.path.exists())
+
+    def test_a_failure_leaves_what_was_there(self) -> None:
+        self.path.write_text("before")
+        with self.assertRaises(RuntimeError), record(self.outer, self.path):
+            self.outer(torch.randn(2, 4))
+        act = nn.Identity()
+        with self.assertRaisesRegex(ValueError, "no name for torch.complex128"), record(act, self.path):
+            act(self.x.to(torch.complex128))
+        self.assertEqual(self.path.read_text(), "before")
+        self.assertEqual(list(self.path.parent.iterdir()), [self.path])
+        self.assertFalse(any(module._forward_hooks for module in self.outer.modules()))
+
+    def test_dtypes_of_all_sizes_are_aligned(self) -> None:
+        class Mixed(nn.Module):
+            def forward(self, *x: Tensor) -> tuple[Tensor, ...]:
+                return tuple(y + y for y in x)
+
+        dtypes = (torch.uint8, torch.float64, torch.bfloat16, torch.bool, torch.int32, torch.float16, torch.complex64)
+        given = [torch.ones(3, dtype=dtype) for dtype in dtypes] + [torch.ones(0), torch.ones(())]
+        module = Mixed()
+        with record(module, self.path):
+            expected = module(*given)
+        tensors, (call,) = self.read()
+        for i, tensor in enumerate(expected):
+            self.assertTrue(torch.equal(tensors[call["outputs"][str(i)]], tensor), tensor.dtype)
+            self.assertEqual(tensors[call["inputs"][str(i)]].dtype, given[i].dtype)
+
+    def test_memory_does_not_grow_with_what_is_recorded(self) -> None:
+        program = """
+            import resource, sys, torch
+            from xattn_record import record
+
+            class Next(torch.nn.Module):
+                def forward(self, x):
+                    return x + 1
+
+            def peak():  # MiB
+                return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+            model = torch.nn.Sequential(*(Next() for _ in range(64)))
+            x = torch.zeros(1 << 20)  # 4 MiB, 65 of them different
+            with torch.no_grad():
+                model(x)
+                before = peak()
+                with record(model, sys.argv[1]):
+                    model(x)
+            print(peak() - before)
+        """
+        command = [sys.executable, "-c", textwrap.dedent(program), str(self.path)]
+        folder = Path(__file__).parent
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        self.assertGreater(self.path.stat().st_size, 65 * 4 << 20)
+        self.assertLess(float(done.stdout), 48)
 
 
 if __name__ == "__main__":

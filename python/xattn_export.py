@@ -95,6 +95,7 @@ def export(
 
 def save_scripted(model: nn.Module, path: str | os.PathLike) -> None:
     """Writes torch.jit.script(model): weights, code, and the model's plain attributes."""
+    _refuse_pretrained(model)
     with _aside(path) as staged:
         torch.jit.script(model).save(str(staged))
 
@@ -103,6 +104,7 @@ def save_traced(
     model: nn.Module, path: str | os.PathLike, example_inputs: Sequence[Tensor]
 ) -> None:
     """Writes torch.jit.trace(model, example_inputs): weights and the recorded operations."""
+    _refuse_pretrained(model)
     with _aside(path) as staged, torch.no_grad():
         torch.jit.trace(model, tuple(example_inputs)).save(str(staged))
 
@@ -193,6 +195,15 @@ def module_metadata(model: nn.Module) -> dict[str, str]:
             if isinstance(value, (int, float, str)):
                 found[f"{prefix}.{name}" if prefix else name] = str(value)
     return found
+
+
+def _refuse_pretrained(model: nn.Module) -> None:
+    """Models of diffusers and transformers cannot be scripted, and need not be."""
+    if callable(getattr(model, "save_pretrained", None)):
+        raise ValueError(
+            f"{type(model).__name__} is not for TorchScript: write the folder that xattn reads with "
+            "model.save_pretrained(FOLDER), or only formats=['safetensors']"
+        )
 
 
 def _file_of(path: str | os.PathLike, format_name: str) -> Path:

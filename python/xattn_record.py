@@ -1,6 +1,6 @@
 """Records what every submodule of a model takes and gives, for `xattn verify DIR --golden FILE`.
 
-One file, to be copied next to your own code; it needs torch and safetensors.
+One file, to be copied next to your own code; it needs torch alone.
 
     from xattn_record import record
 
@@ -17,6 +17,9 @@ positional argument), `unet.mid_block/input.temb`, `unet.conv_in/output.0`, of a
 `unet.conv_in#2/input.0`; inside a tuple or a dict `…/output.1.0`. Equal tensors are stored once. The metadata
 has for each call, in the order in which calls end, an entry `call.00000017`: JSON with the module's name and
 class, and which tensor each argument (by its name) and each output is.
+
+Tensors go to disk as they arrive, beside the file to be written, which needs twice its size for a moment. In
+memory are their names.
 """
 
 from __future__ import annotations
@@ -26,46 +29,57 @@ import ctypes
 import hashlib
 import inspect
 import json
+import os
+import shutil
+import struct
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 Only = Callable[[str, nn.Module], bool]
-Path = str | PathLike[str]
+
+# safetensors' names of Python's dtypes.
+DTYPE_NAMES = {
+    "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "uint32": "U32",
+    "int32": "I32", "uint64": "U64", "int64": "I64", "float16": "F16", "bfloat16": "BF16",
+    "float32": "F32", "float64": "F64", "complex64": "C64", "float8_e4m3fn": "F8_E4M3",
+    "float8_e5m2": "F8_E5M2",
+}  # fmt: skip
 
 
 @contextlib.contextmanager
 def record(
-    modules: Any, path: Path, *, calls: int = 1, only: Only | None = None, prefix: str = ""
+    modules: Any, path: str | os.PathLike[str], *, calls: int = 1, only: Only | None = None, prefix: str = ""
 ) -> Iterator[None]:
     """Records every call of every submodule inside the `with` block and writes the file at its end.
 
     `modules` is a module, a dict of modules by name, or a pipeline of diffusers. Of each submodule the first
     `calls` calls are kept; of the submodules those for which `only(name, module)` is true.
     """
-    recorder = _Recorder(calls)
-    handles = []
-    for root, module in _roots(modules, prefix).items():
-        for inner, submodule in module.named_modules():
-            name = ".".join(part for part in (root, inner) if part)
-            if isinstance(submodule, (nn.ModuleList, nn.ModuleDict)) or (only and not only(name, submodule)):
-                continue
-            before, after = recorder.hooks(name)
-            handles.append(submodule.register_forward_pre_hook(before, with_kwargs=True))
-            handles.append(submodule.register_forward_hook(after))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-    if not recorder.calls:
-        raise ValueError("record: no module was called")
-    metadata = {f"call.{i:08}": json.dumps(call) for i, call in enumerate(recorder.calls)}
-    save_file(recorder.tensors, path, metadata={"xattn_record": "1", **metadata})
+    with contextlib.closing(_TensorWriter(Path(path))) as writer:
+        recorder = _Recorder(calls, writer)
+        handles = []
+        for root, module in _roots(modules, prefix).items():
+            for inner, submodule in module.named_modules():
+                name = ".".join(part for part in (root, inner) if part)
+                if isinstance(submodule, (nn.ModuleList, nn.ModuleDict)) or (only and not only(name, submodule)):
+                    continue
+                before, after = recorder.hooks(name)
+                handles.append(submodule.register_forward_pre_hook(before, with_kwargs=True))
+                handles.append(submodule.register_forward_hook(after))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+        if not recorder.calls:
+            raise ValueError("record: no module was called")
+        metadata = {f"call.{i:08}": json.dumps(call) for i, call in enumerate(recorder.calls)}
+        writer.finish({"xattn_record": "1", **metadata})
 
 
 def _roots(modules: Any, prefix: str) -> dict[str, nn.Module]:
@@ -80,9 +94,58 @@ def _roots(modules: Any, prefix: str) -> dict[str, nn.Module]:
     }
 
 
+class _TensorWriter:
+    """Writes a safetensors file whose tensors come one after another.
+
+    The format has their table first, so their bytes wait in files without a name, one for each size of an
+    element: the wider come first in the end, and all are aligned.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parts: dict[int, BinaryIO] = {}
+        self._entries: dict[str, tuple[str, list[int], int, int, int]] = {}  # dtype, shape, part, begin, end
+
+    def add(self, name: str, dtype: torch.dtype, shape: list[int], content: Any) -> None:
+        known = DTYPE_NAMES.get(str(dtype).removeprefix("torch."))
+        if known is None:
+            raise ValueError(f"record: {name}: safetensors has no name for {dtype}")
+        if dtype.itemsize not in self._parts:
+            self._parts[dtype.itemsize] = tempfile.TemporaryFile(dir=self._path.parent)  # noqa: SIM115
+        part = self._parts[dtype.itemsize]
+        begin = part.tell()
+        part.write(content)
+        self._entries[name] = (known, shape, dtype.itemsize, begin, part.tell())
+
+    def finish(self, metadata: dict[str, str]) -> None:
+        """Puts the parts together aside, and gives the file its name when it is whole."""
+        sizes = sorted(self._parts, reverse=True)
+        starts = {size: sum(self._parts[wider].tell() for wider in sizes if wider > size) for size in sizes}
+        header: dict[str, object] = {"__metadata__": metadata}
+        for name, (dtype, shape, size, begin, end) in self._entries.items():
+            offsets = [starts[size] + begin, starts[size] + end]
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        encoded = json.dumps(header, separators=(",", ":")).encode()
+        encoded += b" " * (-len(encoded) % 8)
+        with tempfile.TemporaryDirectory(prefix=".xattn-record-", dir=self._path.parent) as folder:
+            staged = Path(folder) / self._path.name
+            with staged.open("wb") as file:
+                file.write(struct.pack("<Q", len(encoded)) + encoded)
+                for size in sizes:
+                    self._parts[size].seek(0)
+                    shutil.copyfileobj(self._parts[size], file, 1 << 20)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(staged, self._path)
+
+    def close(self) -> None:
+        for part in self._parts.values():
+            part.close()
+
+
 class _Recorder:
-    def __init__(self, most_calls: int) -> None:
-        self.tensors: dict[str, Tensor] = {}
+    def __init__(self, most_calls: int, writer: _TensorWriter) -> None:
+        self._writer = writer
         self.calls: list[dict[str, Any]] = []
         self._most_calls = most_calls
         self._known: dict[tuple[Any, ...], str] = {}
@@ -139,7 +202,7 @@ class _Recorder:
         identity = (copy.dtype, tuple(copy.shape), hashlib.blake2b(content, digest_size=16).digest())
         known = self._known.setdefault(identity, key)
         if known == key:
-            self.tensors[key] = copy
+            self._writer.add(key, copy.dtype, list(copy.shape), content)
         return known
 
 

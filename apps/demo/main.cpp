@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "support/checks.h"
 #include "support/device.h"
 #include "support/module_file.h"
 #include "support/program.h"
@@ -97,7 +98,7 @@ int main(int argc, char** argv) {
   app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N");
   auto* embed_dim =
       app.add_option("--embed-dim", options.embed_dim, "width, a multiple of 8")
-          ->check(CLI::PositiveNumber)
+          ->check(xattn::apps::positive_integer())
           ->check([](const std::string& text) {
             return std::stoll(text) % 8 == 0 ? "" : "must be a multiple of the 8 heads";
           });

@@ -1,5 +1,7 @@
 #include "support/dtype.h"
 
+#include <CLI/CLI.hpp>
+
 #include "support/program.h"
 
 namespace xattn::apps {
@@ -10,6 +12,13 @@ at::ScalarType parse_dtype(const std::string& text) {
   if (text == "bfloat16") return at::kBFloat16;
   if (text == "float64") return at::kDouble;
   throw UsageError("--dtype: expected float32, float16, bfloat16 or float64, got '" + text + "'");
+}
+
+void add_dtype_option(CLI::App& command, std::optional<at::ScalarType>& dtype,
+                      const std::string& description) {
+  command.add_option_function<std::string>(
+      "--dtype", [&dtype](const std::string& text) { dtype = parse_dtype(text); },
+      description + ": float32, float16, bfloat16 or float64");
 }
 
 }  // namespace xattn::apps

@@ -2,7 +2,12 @@
 
 #include <c10/core/ScalarType.h>
 
+#include <optional>
 #include <string>
+
+namespace CLI {
+class App;
+}
 
 namespace xattn::apps {
 
@@ -10,5 +15,9 @@ namespace xattn::apps {
 ///
 /// Throws: `UsageError` for another text.
 at::ScalarType parse_dtype(const std::string& text);
+
+/// Registers --dtype, which is refused where it is no dtype, whatever the command does with it.
+void add_dtype_option(CLI::App& command, std::optional<at::ScalarType>& dtype,
+                      const std::string& description);
 
 }  // namespace xattn::apps

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/mistaken.h"
 #include "xattn/core/error.h"
 
 namespace xattn::apps {
@@ -29,6 +30,11 @@ Checkpoint load_module_file(const std::string& path) {
   auto checkpoint = load_checkpoint(path);
   auto prefixes = prefixes_of(checkpoint, "downsample.weight");
   if (prefixes.empty()) prefixes = prefixes_of(checkpoint, "query_proj.weight");
+  for (const auto& item : checkpoint.tensors) {
+    const auto mistake = io::mistaken_tensor(item.key());
+    if (prefixes.empty() && !mistake.empty())
+      throw ValueError(fmt::format("[model] {}: {}", path, mistake));
+  }
   if (prefixes.size() != 1) {
     throw ValueError(fmt::format(
         "[model] {}: expected the tensors of one CrossAttention (query_proj.weight, …) or one "

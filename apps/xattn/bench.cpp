@@ -16,6 +16,7 @@
 
 #include "commands.h"
 #include "contender.h"
+#include "io/json.h"
 #include "linear_bench.h"
 #include "support/difference.h"
 #include "support/process.h"
@@ -68,7 +69,7 @@ int serve(const BenchOptions& options) {
                                 {"flops", contender.flops}};
   std::cout << ready << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
-    const auto request = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto request = io::parse_json(line).value;
     if (!request.is_object()) {
       throw ValueError("[bench] request: expected a JSON object in one line, got " + line);
     }
@@ -234,12 +235,12 @@ Command add_bench(CLI::App& program) {
   auto options = std::make_shared<BenchOptions>();
   auto* command = program.add_subcommand(
       "bench", "Times cross attention and linear layers, interleaved, as ratios on this machine.");
-  command->add_flag("--json", options->json, "print JSON");
+  auto* json = command->add_flag("--json", options->json, "print JSON");
   command->add_option("--threads", options->threads, "threads (default: as LibTorch chooses)")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--rounds", options->rounds, "rounds to take the median of")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+  auto* rounds = command->add_option("--rounds", options->rounds, "rounds to take the median of")
+                     ->check(CLI::Range(1, 1000))
+                     ->capture_default_str();
   auto* cases =
       command->add_option("--case", options->cases, "only cases with this in their names");
   auto* worker = command
@@ -248,7 +249,7 @@ Command add_bench(CLI::App& program) {
                      ->check(CLI::IsMember(contender_names()));
   auto* folder = command->add_option("--folder", options->folder,
                                      "a worker's weights.safetensors and input.safetensors");
-  worker->needs(folder)->excludes(cases);
+  worker->needs(folder)->excludes(cases)->excludes(json)->excludes(rounds);
   folder->needs(worker);
   return [options] { return bench(*options); };
 }

@@ -6,8 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "commands.h"
+#include "support/checks.h"
 #include "support/dtype.h"
 #include "support/program.h"
 #include "xattn/io/checkpoint.h"
@@ -20,8 +22,9 @@ namespace {
 struct ConvertOptions {
   std::string input;
   std::string output;
+  std::optional<at::ScalarType> dtype;
   // Of a folder.
-  std::string variant, dtype = "float32";
+  std::string variant;
   SavePretrainedOptions save;
 };
 
@@ -31,7 +34,7 @@ int convert_folder(const ConvertOptions& options) {
     throw UsageError("OUT: expected another folder than IN");
   }
   PretrainedOptions pretrained;
-  pretrained.dtype = parse_dtype(options.dtype);
+  pretrained.dtype = options.dtype.value_or(at::kFloat);
   pretrained.variant = options.variant;
   const auto model = open_pretrained(options.input, pretrained);
   save_pretrained(model, options.output, options.save);
@@ -39,9 +42,16 @@ int convert_folder(const ConvertOptions& options) {
   return kDone;
 }
 
-int convert(const ConvertOptions& options) {
+int convert(const CLI::App& command, const ConvertOptions& options) {
   if (std::filesystem::is_directory(options.input)) return convert_folder(options);
-  const auto checkpoint = load_checkpoint(options.input);
+  refuse_options(command, {"--variant", "--output-variant", "--max-shard-size"},
+                 "a file, only a model's folder has it");
+  check_output("OUT", options.output, {options.input});
+  auto checkpoint = load_checkpoint(options.input);
+  for (auto& item : checkpoint.tensors) {
+    if (options.dtype && item.value().is_floating_point())
+      item.value() = item.value().to(*options.dtype);
+  }
   std::map<std::string, std::string> metadata;
   for (const auto& [name, value] : checkpoint.attributes) metadata[name] = to_string(value);
   save_safetensors(options.output, checkpoint.tensors, metadata);
@@ -67,14 +77,20 @@ Command add_convert(CLI::App& program) {
   command->add_option("OUT", options->output, "the safetensors file, or the folder, to write")
       ->required();
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
-  command->add_option("--dtype", options->dtype,
-                      "to write of a folder: float32, float16, bfloat16 or float64");
+  add_dtype_option(*command, options->dtype,
+                   "of the floating-point tensors; a folder's are float32 where not given, a "
+                   "file's as they are");
   command->add_option("--output-variant", options->save.variant,
                       "in the names of the files of a folder: fp16");
   command
-      ->add_option("--max-shard-size", options->save.max_shard_size, "bytes in a file of a folder")
-      ->check(CLI::PositiveNumber);
-  return [options] { return convert(*options); };
+      ->add_option_function<std::string>(
+          "--max-shard-size",
+          [options](const std::string& text) {
+            options->save.max_shard_size = parse_bytes("--max-shard-size", text);
+          },
+          "of tensors in a file of a folder: bytes, or 500KB, 2GB")
+      ->type_name("SIZE");
+  return [options, command] { return convert(*command, *options); };
 }
 
 }  // namespace xattn::apps

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "xattn/core/error.h"
+#include "support/program.h"
 
 namespace xattn::apps {
 namespace {
@@ -136,8 +136,8 @@ const Method& method_of(const FolderModel& model, const std::string& name) {
   }
   std::vector<std::string> names;
   for (const auto& method : model.methods) names.push_back(method.name);
-  throw ValueError(fmt::format("[{}] --method: expected {}, got {}", model.class_name,
-                               fmt::join(names, ", "), name));
+  throw UsageError(fmt::format("--method: expected {} of a {}, got '{}'", fmt::join(names, ", "),
+                               model.class_name, name));
 }
 
 StateDict call_method(const FolderModel& model, const Method& method, const std::string& file,

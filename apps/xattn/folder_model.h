@@ -35,6 +35,8 @@ struct FolderModel {
 };
 
 /// The method of that name; the first for "".
+///
+/// Throws: `UsageError` for another.
 const Method& method_of(const FolderModel& model, const std::string& name);
 
 /// Calls a method. Floating-point tensors are brought to the model's dtype, all to its device.

@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "inspect_folder.h"
+#include "support/checks.h"
 #include "support/program.h"
 #include "xattn/io/checkpoint_info.h"
 
@@ -92,11 +93,12 @@ Command add_inspect(CLI::App& program) {
       ->required();
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
   command->add_flag("--json", options->json, "print JSON");
-  return [options] {
+  return [options, command] {
     if (std::filesystem::is_directory(options->file)) {
       inspect_folder(options->file, options->variant, options->json);
       return kDone;
     }
+    refuse_options(*command, {"--variant"}, "a file, only a model's folder has it");
     const auto info = inspect_checkpoint(options->file);
     options->json ? print_json(options->file, info) : print_text(options->file, info);
     return kDone;

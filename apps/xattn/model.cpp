@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "folder_model.h"
+
 #include "xattn/core/error.h"
 #include "xattn/pretrained/from_checkpoint.h"
 
@@ -16,6 +18,8 @@ class TextConditionedModel : public Model {
   TextConditionedModel(Module module, std::vector<std::string> arguments)
       : module_(std::move(module)), arguments_(std::move(arguments)) {}
 
+  std::string class_name() const override { return class_name_of(*module_); }
+
   std::string description() const override {
     std::ostringstream stream;
     module_->pretty_print(stream);
@@ -27,20 +31,27 @@ class TextConditionedModel : public Model {
   at::Tensor run(const StateDict& inputs) override {
     const c10::AutoGradMode no_grad(false);
     std::optional<at::Tensor> mask;
-    if (const auto* found = inputs.find("text_mask")) mask = *found;
-    return module_->forward_prepared(inputs[arguments_[0]],
-                                     module_->prepare(inputs[arguments_[1]], mask));
+    if (const auto* found = inputs.find("text_mask")) mask = as_weights(*found);
+    return module_->forward_prepared(as_weights(inputs[arguments_[0]]),
+                                     module_->prepare(as_weights(inputs[arguments_[1]]), mask));
   }
 
  private:
+  at::Tensor as_weights(const at::Tensor& input) const {
+    const auto weight = module_->parameters().front();
+    return input.to(weight.device(),
+                    input.is_floating_point() ? weight.scalar_type() : input.scalar_type());
+  }
+
   Module module_;
   std::vector<std::string> arguments_;
 };
 
 template <typename Module>
 std::unique_ptr<Model> load(Module module, const Checkpoint& checkpoint,
-                            std::vector<std::string> arguments) {
-  module->to(checkpoint.tensors.front().value().scalar_type());
+                            const ModelOptions& options, std::vector<std::string> arguments) {
+  module->to(options.device,
+             options.dtype.value_or(checkpoint.tensors.front().value().scalar_type()));
   load_state_dict(*module, checkpoint.tensors);
   return std::make_unique<TextConditionedModel<Module>>(std::move(module), std::move(arguments));
 }
@@ -51,13 +62,13 @@ std::unique_ptr<Model> make_model(const Checkpoint& checkpoint, const ModelOptio
   if (holds_simple_unet(checkpoint)) {
     return load(
         SimpleUNet(simple_unet_options(checkpoint, options.num_heads, options.token_layout)),
-        checkpoint, {"images", "text_features"});
+        checkpoint, options, {"images", "text_features"});
   }
   if (options.token_layout) {
     throw ValueError("[CrossAttention] token_layout: expected none, as only a SimpleUNet has one");
   }
   return load(CrossAttention(cross_attention_options(checkpoint, options.num_heads)), checkpoint,
-              {"image_features", "text_features"});
+              options, {"image_features", "text_features"});
 }
 
 }  // namespace xattn::apps

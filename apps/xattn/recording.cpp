@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/scalar_type.h"
+#include "io/json.h"
 #include "io/weights_file.h"
 #include "xattn/core/error.h"
 
@@ -12,18 +13,46 @@ namespace {
 
 constexpr auto kPlace = "verify";
 
+/// The names of a call's outputs in the text's order, which a JSON value does not keep.
+class OutputNames : public io::JsonEvents {
+ public:
+  std::vector<std::string> names;
+
+  bool key(string_t& name) override {
+    if (level_ == 1) is_outputs_ = name == "outputs";
+    if (level_ == 2 && is_outputs_) names.push_back(name);
+    return true;
+  }
+  bool start_object(std::size_t) override { return ++level_ > 0; }
+  bool start_array(std::size_t) override { return ++level_ > 0; }
+  bool end_object() override { return level_-- > 0; }
+  bool end_array() override { return level_-- > 0; }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+
+ private:
+  int level_ = 0;
+  bool is_outputs_ = false;
+};
+
+/// Throws nlohmann's exception where it is no call as xattn_record.py writes it.
 RecordedCall parse(const std::string& text) {
-  const auto json = nlohmann::ordered_json::parse(text);
+  const auto json = io::parse_json(text).value;
+  OutputNames outputs;
+  io::scan_json(text, {}, outputs);
   RecordedCall call;
   call.module = json.at("module");
   call.class_name = json.at("class");
   call.number = json.at("call");
   for (const auto& [name, tensor] : json.at("inputs").items())
     call.inputs[name] = tensor.get<std::string>();
-  for (const auto& [name, tensor] : json.at("outputs").items()) {
-    call.outputs.emplace_back(name, tensor.get<std::string>());
-  }
-  call.scalars = json.value("scalars", nlohmann::ordered_json::object());
+  for (const auto& name : outputs.names)
+    call.outputs.emplace_back(name, json.at("outputs").at(name).get<std::string>());
+  call.scalars = json.value("scalars", nlohmann::json::object());
   return call;
 }
 
@@ -85,7 +114,9 @@ at::Tensor RecordedArguments::get(const std::string& name) const {
 std::optional<at::Tensor> RecordedArguments::find(const std::string& name) const {
   const auto found = call_.inputs.find(name);
   if (found == call_.inputs.end()) return std::nullopt;
-  return recording_.tensor(found->second).to(device_);
+  const auto tensor = recording_.tensor(found->second);
+  const auto dtype = tensor.scalar_type();
+  return tensor.to(conversion_.device, dtype == conversion_.from ? conversion_.to : dtype);
 }
 
 std::vector<at::Tensor> RecordedArguments::list(const std::string& name) const {

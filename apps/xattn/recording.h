@@ -52,11 +52,17 @@ class Recording {
   std::map<std::string, size_t> index_;
 };
 
-/// The arguments of a call, brought to a device.
+/// What becomes of recorded arguments: tensors of the dtype `from` are converted, all are moved.
+struct Conversion {
+  at::ScalarType from = at::kFloat, to = at::kFloat;
+  c10::Device device = at::kCPU;
+};
+
+/// The arguments of a call, as a model of another dtype or on another device takes them.
 class RecordedArguments {
  public:
-  RecordedArguments(const Recording& recording, const RecordedCall& call, c10::Device device)
-      : recording_(recording), call_(call), device_(device) {}
+  RecordedArguments(const Recording& recording, const RecordedCall& call, Conversion conversion)
+      : recording_(recording), call_(call), conversion_(conversion) {}
 
   /// Throws `ValueError` where the call has no such argument.
   at::Tensor get(const std::string& name) const;
@@ -70,7 +76,7 @@ class RecordedArguments {
  private:
   const Recording& recording_;
   const RecordedCall& call_;
-  c10::Device device_;
+  Conversion conversion_;
 };
 
 }  // namespace xattn::apps

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "commands.h"
 #include "folder_model.h"
 #include "model.h"
+#include "support/checks.h"
 #include "support/device.h"
 #include "support/dtype.h"
 #include "support/module_file.h"
@@ -33,9 +35,17 @@ struct RunOptions {
   // Of a file.
   ModelOptions model_options;
   // Of a folder.
-  std::string method, variant, dtype = "float32", device = "cpu";
+  std::string method, variant;
+  std::optional<at::ScalarType> dtype;
+  std::string device = "cpu";
   int repeat = 1;
   bool json = false;
+};
+
+/// What is run, of a file or a folder.
+struct Subject {
+  std::string class_name, method, description;
+  std::function<StateDict(const StateDict&)> call;
 };
 
 /// Every argument of forward must be there, and nothing else but a `text_mask`.
@@ -62,19 +72,46 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-int run_folder(const RunOptions& options) {
-  if (options.model_options.num_heads || options.model_options.token_layout) {
-    throw UsageError(
-        "--heads and --token-layout: expected none for a folder, whose config.json knows them");
-  }
+Subject open_folder(const RunOptions& options) {
   PretrainedOptions pretrained;
-  pretrained.dtype = parse_dtype(options.dtype);
+  pretrained.dtype = options.dtype.value_or(at::kFloat);
   pretrained.device = parse_device(options.device);
   pretrained.variant = options.variant;
+  const FolderModel model(open_pretrained(options.model, pretrained));
+  const auto method = method_of(model, options.method);
+  return {model.class_name, method.name, model.class_name + " " + method.name,
+          [=, file = options.input](const StateDict& inputs) {
+            return call_method(model, method, file, inputs);
+          }};
+}
+
+Subject open_file(const RunOptions& options) {
+  auto model_options = options.model_options;
+  model_options.dtype = options.dtype;
+  model_options.device = parse_device(options.device);
+  const std::shared_ptr<Model> model = make_model(load_module_file(options.model), model_options);
+  return {model->class_name(), "forward", model->description(),
+          [=, file = options.input](const StateDict& inputs) {
+            check_inputs(file, inputs, *model);
+            StateDict outputs;
+            outputs.insert("output", model->run(inputs));
+            return outputs;
+          }};
+}
+
+int run(const CLI::App& command, const RunOptions& options) {
+  const bool is_folder = std::filesystem::is_directory(options.model);
+  if (is_folder) {
+    refuse_options(command, {"--heads", "--token-layout"},
+                   "a folder, whose config.json knows them");
+  } else {
+    refuse_options(command, {"--method", "--variant"}, "a file, only a model's folder has it");
+  }
+  check_output("--output", options.output, {options.model, options.input});
+
   const auto resident_before = resident_bytes();
   const Stopwatch loading;
-  const FolderModel model(open_pretrained(options.model, pretrained));
-  const auto& method = method_of(model, options.method);
+  const auto subject = is_folder ? open_folder(options) : open_file(options);
   const nlohmann::ordered_json load = {{"load_seconds", loading.seconds()},
                                        {"load_peak_bytes", peak_bytes() - resident_before}};
   const auto inputs = load_checkpoint(options.input).tensors;
@@ -82,12 +119,12 @@ int run_folder(const RunOptions& options) {
   std::vector<double> seconds;
   for (int i = 0; i < options.repeat; ++i) {
     const Stopwatch running;
-    outputs = call_method(model, method, options.input, inputs);
+    outputs = subject.call(inputs);
     seconds.push_back(running.seconds());
   }
   save_safetensors(options.output, outputs);
   if (options.json) {
-    nlohmann::ordered_json report = {{"class", model.class_name}, {"method", method.name}};
+    nlohmann::ordered_json report = {{"class", subject.class_name}, {"method", subject.method}};
     report.update(load);
     report["seconds"] = seconds;
     report["peak_bytes"] = peak_bytes();
@@ -95,28 +132,11 @@ int run_folder(const RunOptions& options) {
     fmt::print("{}\n", report.dump(2));
     return kDone;
   }
-  fmt::print("{} {}\n", model.class_name, method.name);
+  fmt::print("{}\n", subject.description);
+  if (options.repeat > 1) fmt::print("seconds: {:.3g}\n", fmt::join(seconds, ", "));
   for (const auto& item : outputs) {
     fmt::print("{}: {} [{}]\n", options.output, item.key(), fmt::join(item.value().sizes(), ", "));
   }
-  return kDone;
-}
-
-int run(const RunOptions& options) {
-  if (std::filesystem::is_directory(options.model)) return run_folder(options);
-  if (!options.method.empty() || !options.variant.empty() || options.repeat != 1 || options.json) {
-    throw UsageError(
-        "--method, --variant, --repeat and --json: expected none for a file, only a model's folder "
-        "has them");
-  }
-  const auto model = make_model(load_module_file(options.model), options.model_options);
-  const auto inputs = load_checkpoint(options.input).tensors;
-  check_inputs(options.input, inputs, *model);
-  StateDict outputs;
-  outputs.insert("output", model->run(inputs));
-  save_safetensors(options.output, outputs);
-  fmt::print("{}\n{}: output [{}]\n", model->description(), options.output,
-             fmt::join(outputs["output"].sizes(), ", "));
   return kDone;
 }
 
@@ -140,7 +160,7 @@ Command add_run(CLI::App& program) {
   command
       ->add_option("--heads", options->model_options.num_heads,
                    "heads, where the file does not know them")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_integer());
   command
       ->add_option_function<std::string>(
           "--token-layout",
@@ -153,15 +173,13 @@ Command add_run(CLI::App& program) {
   command->add_option("--method", options->method,
                       "of a folder's model: forward, or an AutoencoderKL's encode, decode");
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
-  command->add_option("--dtype", options->dtype,
-                      "of a folder's model: float32, float16, bfloat16 or float64");
-  command->add_option("--device", options->device,
-                      "of a folder's model: auto, cpu, cuda or cuda:N");
-  command->add_option("--repeat", options->repeat, "runs of a folder's model, for their times")
+  add_dtype_option(*command, options->dtype,
+                   "of the model; a folder's is float32 where not given, a file's as it is");
+  command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  command->add_option("--repeat", options->repeat, "runs, for their times")
       ->check(CLI::Range(1, 1000));
-  command->add_flag("--json", options->json,
-                    "print a folder's model, times and peaks of memory as JSON");
-  return [options] { return run(*options); };
+  command->add_flag("--json", options->json, "print the model, times and peaks of memory as JSON");
+  return [options, command] { return run(*command, *options); };
 }
 
 }  // namespace xattn::apps

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <memory>
 
@@ -33,13 +34,16 @@ std::string tokenizer_folder(const std::string& folder) {
   return std::filesystem::is_directory(inside) ? inside.string() : folder;
 }
 
+/// The lines of a file; "-" is stdin.
 std::vector<std::string> read_lines(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream opened;
+  if (path != "-") opened.open(path, std::ios::binary);
+  std::istream& file = path == "-" ? std::cin : opened;
   std::vector<std::string> lines;
   if (file) {
     for (std::string line; std::getline(file, line);) lines.push_back(line);
   }
-  if (!file.eof() || std::filesystem::is_directory(path)) {
+  if (!file.eof() || (path != "-" && std::filesystem::is_directory(path))) {
     throw FileError(fmt::format("[tokenize] {}: cannot be read", path));
   }
   return lines;
@@ -85,7 +89,8 @@ Command add_tokenize(CLI::App& program) {
       "Prints a text's ids: a line a text, filled or cut to the length of the text encoder.");
   command->add_option("DIR", options->folder, "a tokenizer's folder, or a pipeline's")->required();
   auto* text = command->add_option("TEXT", options->text, "the text; in quotes, it may be empty");
-  auto* file = command->add_option("--file", options->file, "a file with a text a line");
+  auto* file =
+      command->add_option("--file", options->file, "a file with a text a line; - is stdin");
   text->excludes(file);
   return [options, text, file] {
     if (text->count() + file->count() == 0)

@@ -16,7 +16,9 @@
 #include "core/check.h"
 #include "model.h"
 #include "script.h"
+#include "support/checks.h"
 #include "support/difference.h"
+#include "support/dtype.h"
 #include "support/program.h"
 #include "verify_folder.h"
 #include "xattn/core/error.h"
@@ -27,6 +29,8 @@ namespace {
 
 struct VerifyOptions {
   std::string file;
+  /// Of max |Δ| / max |expected|; where not given, by the dtype.
+  std::optional<double> tolerance;
   bool json = false;
 };
 
@@ -51,9 +55,9 @@ std::vector<Candidate> make_candidates(const Checkpoint& checkpoint) {
     auto without_layout = checkpoint;
     without_layout.attributes.erase("token_layout");
     candidates.push_back(
-        {"spatial", make_model(without_layout, {std::nullopt, TokenLayout::kSpatial})});
+        {"spatial", make_model(without_layout, {.token_layout = TokenLayout::kSpatial})});
     candidates.push_back(
-        {"reinterpret", make_model(without_layout, {std::nullopt, TokenLayout::kReinterpret})});
+        {"reinterpret", make_model(without_layout, {.token_layout = TokenLayout::kReinterpret})});
     return candidates;
   }
   if (checkpoint.attributes.count("num_heads")) {
@@ -65,7 +69,7 @@ std::vector<Candidate> make_candidates(const Checkpoint& checkpoint) {
   for (int64_t heads = 1; heads <= embed_dim; ++heads) {
     if (embed_dim % heads != 0) continue;
     candidates.push_back(
-        {fmt::format("{} heads", heads), make_model(checkpoint, {heads, std::nullopt})});
+        {fmt::format("{} heads", heads), make_model(checkpoint, {.num_heads = heads})});
   }
   return candidates;
 }
@@ -94,7 +98,7 @@ std::vector<Trial> make_trials(const Checkpoint& checkpoint) {
 }
 
 void run_trial(Trial& trial, const Script& script, std::vector<Candidate>& candidates,
-               at::ScalarType dtype) {
+               at::ScalarType dtype, double tolerance) {
   std::vector<at::Tensor> inputs;
   for (const auto& shape : trial.shapes) inputs.push_back(at::randn(shape).to(dtype));
   const auto result = script.run(inputs);
@@ -115,7 +119,7 @@ void run_trial(Trial& trial, const Script& script, std::vector<Candidate>& candi
       return;
     }
     trial.differences.push_back(difference(output, expected));
-    candidate.matches &= trial.differences.back().relative() <= parity_tolerance(dtype).output;
+    candidate.matches &= trial.differences.back().relative() <= tolerance;
   }
 }
 
@@ -206,7 +210,8 @@ int verify(const VerifyOptions& options) {
   const Script script(options.file);
   at::manual_seed(0);
   const auto dtype = checkpoint.tensors.front().value().scalar_type();
-  for (auto& trial : trials) run_trial(trial, script, candidates, dtype);
+  const auto tolerance = options.tolerance.value_or(parity_tolerance(dtype).output);
+  for (auto& trial : trials) run_trial(trial, script, candidates, dtype, tolerance);
 
   const bool any_ran = std::any_of(trials.begin(), trials.end(),
                                    [](const auto& trial) { return trial.problem.empty(); });
@@ -233,26 +238,30 @@ Command add_verify(CLI::App& program) {
   command->add_option("--golden", folder->golden,
                       "of a folder: the file that xattn_record.py wrote");
   command->add_option("--variant", folder->variant, "of a folder's weights: fp16");
-  command->add_option("--dtype", folder->dtype, "of a folder's model; as recorded where not given");
+  add_dtype_option(*command, folder->dtype, "of a folder's model, as recorded where not given");
   command->add_option("--device", folder->device, "of a folder's model: auto, cpu, cuda or cuda:N");
   command->add_option("--prefix", folder->prefix,
                       "the model's name in the recording; found where not given");
   command
-      ->add_option("--tolerance", folder->tolerance,
+      ->add_option("--tolerance", options->tolerance,
                    "of max |Δ| / max |expected|; by the dtype where not given")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   command->add_flag("--all", folder->all, "print every call, not the worst only");
   command->add_flag("--json", options->json, "print JSON");
-  return [options, folder] {
+  return [options, folder, command] {
     const bool is_folder = std::filesystem::is_directory(options->file);
     if (is_folder && folder->golden.empty()) {
       throw ValueError(
           fmt::format("[verify] {}: expected a file, or with a folder --golden", options->file));
     }
-    if (!is_folder && !folder->golden.empty())
-      throw UsageError("--golden: expected a model's folder");
-    if (!is_folder) return verify(*options);
+    if (!is_folder) {
+      refuse_options(*command,
+                     {"--golden", "--variant", "--dtype", "--device", "--prefix", "--all"},
+                     "a file, only a model's folder has it");
+      return verify(*options);
+    }
     folder->folder = options->file;
+    folder->tolerance = options->tolerance;
     folder->json = options->json;
     return verify_folder(*folder);
   };

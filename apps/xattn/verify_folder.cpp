@@ -21,7 +21,6 @@
 #include "recording.h"
 #include "support/device.h"
 #include "support/difference.h"
-#include "support/dtype.h"
 #include "support/program.h"
 #include "xattn/core/error.h"
 
@@ -134,8 +133,12 @@ std::vector<at::Tensor> in_order(const StateDict& outputs, const RecordedCall& c
 class Verification {
  public:
   Verification(const FolderModel& model, const Recording& recording, const Modules& modules,
-               c10::Device device, Report& report)
-      : model_(model), recording_(recording), modules_(modules), device_(device), report_(report) {}
+               const Conversion& conversion, Report& report)
+      : model_(model),
+        recording_(recording),
+        modules_(modules),
+        conversion_(conversion),
+        report_(report) {}
 
   void verify(const RecordedCall& call) {
     auto* module = modules_.find(call.module, report_.prefix);
@@ -163,7 +166,7 @@ class Verification {
  private:
   std::optional<std::vector<at::Tensor>> run(torch::nn::Module& module, const RecordedCall& call) {
     const c10::AutoGradMode no_grad(false);
-    const RecordedArguments arguments(recording_, call, device_);
+    const RecordedArguments arguments(recording_, call, conversion_);
     if (!modules_.is_root(&module)) return run_recorded(module, arguments);
     return in_order(
         call_method(model_, model_.methods.front(), recording_.path(), model_inputs(arguments)),
@@ -194,7 +197,7 @@ class Verification {
   const FolderModel& model_;
   const Recording& recording_;
   const Modules& modules_;
-  c10::Device device_;
+  Conversion conversion_;
   Report& report_;
 };
 
@@ -313,15 +316,22 @@ int verify_folder(const VerifyFolderOptions& options) {
   const Recording recording(options.golden);
   PretrainedOptions pretrained;
   pretrained.variant = options.variant;
-  pretrained.dtype = options.dtype.empty() ? dtype_of(recording) : parse_dtype(options.dtype);
+  const auto recorded = dtype_of(recording);
+  pretrained.dtype = options.dtype.value_or(recorded);
   pretrained.device = parse_device(options.device);
   const FolderModel model(open_pretrained(options.folder, pretrained));
 
   const Modules modules(model);
   Report report;
   report.prefix = options.prefix ? *options.prefix : find_prefix(recording, modules);
-  report.tolerance = options.tolerance.value_or(tolerance_of(pretrained.dtype));
-  Verification verification(model, recording, modules, pretrained.device, report);
+  report.tolerance =
+      options.tolerance.value_or(std::max(tolerance_of(pretrained.dtype), tolerance_of(recorded)));
+  if (pretrained.dtype != recorded) {
+    fmt::print(stderr, "xattn: verify: the recording is in {}, its inputs are converted to {}\n",
+               dtype_text(recorded), dtype_text(pretrained.dtype));
+  }
+  const Conversion conversion = {recorded, pretrained.dtype, pretrained.device};
+  Verification verification(model, recording, modules, conversion, report);
   for (const auto& call : recording.calls()) {
     const bool is_inside = report.prefix.empty() || call.module == report.prefix ||
                            call.module.starts_with(report.prefix + ".");

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <c10/core/ScalarType.h>
+
 #include <optional>
 #include <string>
 
 namespace xattn::apps {
 
 struct VerifyFolderOptions {
-  std::string folder, golden, variant, dtype, device = "cpu";
+  std::string folder, golden, variant, device = "cpu";
+  /// The recording's where not given.
+  std::optional<at::ScalarType> dtype;
   /// The model's name in the recording; found where it is not given.
   std::optional<std::string> prefix;
   /// Of max |Δ| / max |expected|; where not given, by the dtype.

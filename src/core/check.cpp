@@ -1,6 +1,7 @@
 #include "core/check.h"
 
 #include <ATen/autocast_mode.h>
+#include <ATen/ops/aminmax.h>
 #include <c10/core/ScalarType.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -76,6 +77,21 @@ at::Tensor check_text_mask(std::string_view place, const at::Tensor& mask, const
     check_input(place, "text_mask", mask, {batch, tokens}, text);
   }
   return mask.reshape({batch, 1, 1, tokens});
+}
+
+void check_indices(std::string_view place, std::string_view name, const at::Tensor& ids,
+                   int64_t count, const at::Tensor& weight) {
+  if (ids.scalar_type() != at::kLong && ids.scalar_type() != at::kInt) {
+    throw_value_error(place, name, "dtype int64 or int32", dtype_text(ids.scalar_type()));
+  }
+  check_device(place, name, ids, weight);
+  if (ids.numel() == 0) return;
+  const auto [smallest, largest] = at::aminmax(ids);
+  const auto lowest = smallest.item<int64_t>(), highest = largest.item<int64_t>();
+  if (lowest < 0 || highest >= count) {
+    throw_value_error(place, name, fmt::format("ids from 0 to {}", count - 1),
+                      std::to_string(lowest < 0 ? lowest : highest));
+  }
 }
 
 bool is_autocast(at::DeviceType device) {

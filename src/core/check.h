@@ -44,6 +44,12 @@ bool is_autocast(at::DeviceType device);
 void check_device(std::string_view place, std::string_view name, const at::Tensor& tensor,
                   const at::Tensor& weight);
 
+/// Throws `ValueError` unless `ids` are int64 or int32 from 0 to `count` - 1, on the device of
+/// `weight`. An index out of range would be an error without a name on the CPU, and an assertion on
+/// a GPU.
+void check_indices(std::string_view place, std::string_view name, const at::Tensor& ids,
+                   int64_t count, const at::Tensor& weight);
+
 /// Throws `ValueError` "[place] name: expected 1 or more, got 0" where `value` is below `least`.
 void check_at_least(std::string_view place, std::string_view name, int64_t value, int64_t least);
 

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "core/text.h"
+#include "io/mistaken.h"
 
 namespace xattn::io {
 
@@ -26,7 +27,11 @@ int Descriptor::release() {
 File::File(std::string place, std::string path)
     : subject_{std::move(place), std::move(path)},
       descriptor_(::open(subject_.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-  if (descriptor_.get() < 0) fail(cat("cannot be opened: ", std::strerror(errno)));
+  if (descriptor_.get() < 0) {
+    const int problem = errno;
+    fail(cat("cannot be opened: ", std::strerror(problem),
+             problem == ENOENT ? mistaken_path(subject_.path) : ""));
+  }
   struct stat status {};
   if (::fstat(descriptor_.get(), &status) != 0) {
     fail(cat("cannot be examined: ", std::strerror(errno)));

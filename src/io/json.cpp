@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "io/json_guard.h"
+#include "io/mistaken.h"
 
 namespace xattn::io {
 namespace {
@@ -124,7 +125,9 @@ std::string read_text(const File& file, const JsonLimits& limits) {
   if (file.size() > limits.text_bytes) {
     file.fail(cat("expected at most ", limits.text_bytes, " bytes, got ", file.size()));
   }
-  return file.read(0, static_cast<std::size_t>(file.size()));
+  auto text = file.read(0, static_cast<std::size_t>(file.size()));
+  if (const auto mistake = mistaken_bytes(text); !mistake.empty()) file.fail(mistake);
+  return text;
 }
 
 std::string shown(const json& value) {

@@ -5,8 +5,11 @@
 #include <fmt/ranges.h>
 #include <torch/nn/module.h>
 
+#include <array>
+
 #include "core/check.h"
 #include "io/load_report.h"
+#include "io/mistaken.h"
 #include "xattn/core/error.h"
 
 namespace xattn {
@@ -61,15 +64,39 @@ std::string kind_text(const at::Tensor& tensor) {
 }
 
 std::string problems_text(const LoadReport& report) {
+  constexpr size_t kShown = 10;
+  const std::array counts = {report.missing.size(), report.unexpected.size(),
+                             report.mismatched.size()};
+  const auto total = counts[0] + counts[1] + counts[2];
+  std::array<size_t, 3> shown = {};
+  for (size_t turn = 0, left = std::min(total, kShown); left > 0; ++turn) {
+    auto& kind = shown[turn % 3];
+    if (kind == counts[turn % 3]) continue;
+    ++kind;
+    --left;
+  }
+  const auto first = [](const std::vector<std::string>& keys, size_t count) {
+    return fmt::join(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(count), ", ");
+  };
+
   std::vector<std::string> problems;
-  if (!report.missing.empty()) {
-    problems.push_back(fmt::format("missing {}", fmt::join(report.missing, ", ")));
+  for (const auto& key : report.unexpected) {
+    const auto mistake = mistaken_tensor(key);
+    if (mistake.empty()) continue;
+    problems.push_back(fmt::format("what is given {}", mistake));
+    break;
   }
-  if (!report.unexpected.empty()) {
-    problems.push_back(fmt::format("unexpected {}", fmt::join(report.unexpected, ", ")));
-  }
-  for (const auto& [key, expected, got] : report.mismatched) {
+  if (shown[0] > 0) problems.push_back(fmt::format("missing {}", first(report.missing, shown[0])));
+  if (shown[1] > 0)
+    problems.push_back(fmt::format("unexpected {}", first(report.unexpected, shown[1])));
+  for (size_t i = 0; i < shown[2]; ++i) {
+    const auto& [key, expected, got] = report.mismatched[i];
     problems.push_back(fmt::format("{}: expected {}, got {}", key, expected, got));
+  }
+  if (total > kShown) {
+    problems.push_back(
+        fmt::format("and {} more ({} missing, {} unexpected, {} of another shape or dtype in all)",
+                    total - kShown, counts[0], counts[1], counts[2]));
   }
   return fmt::format("{}", fmt::join(problems, "; "));
 }

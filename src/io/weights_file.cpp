@@ -7,6 +7,7 @@
 
 #include "core/text.h"
 #include "io/little_endian.h"
+#include "io/mistaken.h"
 #include "io/safetensors_file.h"
 #include "io/torch_archive.h"
 
@@ -34,7 +35,6 @@ constexpr Refused kRefused[] = {
     {"\x80\x05"sv, 0, "is a bare pickle, which is not read"},
     {"ustar"sv, 257, "is a tar archive, as PyTorch wrote before 0.1.10, which is not read"},
     {"\x89HDF\r\n\x1a\n"sv, 0, "is an HDF5 (Keras) file, which is not read"},
-    {"GGUF"sv, 0, "is a GGUF file, which is not read"},
     {"\x93NUMPY"sv, 0, "is a NumPy array, which is not read"},
 };
 
@@ -79,6 +79,7 @@ std::unique_ptr<WeightsFile> WeightsFile::open(std::string place, const std::str
     refuse_foreign_zip(*file);
     return std::make_unique<TorchArchive>(std::move(file));
   }
+  if (const auto mistake = mistaken_bytes(start); !mistake.empty()) file->fail(mistake);
   for (const Refused& refused : kRefused) {
     if (std::string_view(start)
             .substr(std::min(refused.offset, start.size()))

@@ -17,6 +17,7 @@
 
 #include "core/text.h"
 #include "io/json.h"
+#include "io/mistaken.h"
 
 namespace xattn::pretrained {
 namespace {
@@ -133,15 +134,31 @@ std::vector<std::unique_ptr<io::WeightsFile>> open_shards(const std::string& pla
   return files;
 }
 
+/// Throws where something else than a model's folder is there, and says what.
+void refuse_others(const io::Subject& subject) {
+  std::error_code error;
+  if (!std::filesystem::exists(subject.path, error)) {
+    const auto mistake = io::mistaken_path(subject.path);
+    if (!mistake.empty()) subject.fail(cat("no such folder", mistake));
+  }
+  if (std::filesystem::is_regular_file(subject.path, error)) {
+    const auto file = io::WeightsFile::open(subject.place, subject.path);
+    for (const auto& record : file->contents().tensors) {
+      const auto mistake = io::mistaken_tensor(record.name);
+      if (!mistake.empty()) subject.fail(mistake);
+    }
+    subject.fail("is a file: expected a folder that save_pretrained wrote");
+  }
+  const auto mistake = io::mistaken_folder(subject.path);
+  if (!mistake.empty()) subject.fail(mistake);
+}
+
 }  // namespace
 
 FolderConfig read_folder_config(const std::string& place, const std::string& folder) {
   FolderConfig config;
   config.path = join(folder, "config.json");
-  if (!io::exists({place, config.path}) && io::exists({place, join(folder, "model_index.json")})) {
-    io::Subject{place, folder}.fail(
-        "is a pipeline's folder: expected a model's, such as its subfolder unet");
-  }
+  if (!io::exists({place, config.path})) refuse_others({place, folder});
   const io::File file(place, config.path);
   config.text = io::read_text(file);
   const auto json = io::read_json_object(file.subject(), config.text);

@@ -37,6 +37,21 @@ void allocate(const StateDict& tensors, const PretrainedOptions& options) {
   }
 }
 
+/// Throws `DeviceError` unless tensors can be made there.
+void check_device(at::Device device) {
+  if (device.is_meta()) {
+    throw ValueError(
+        fmt::format("[{}] device: expected one that holds data, got meta", kFromPretrained));
+  }
+  try {
+    at::empty({1}, at::TensorOptions().device(device));
+  } catch (const c10::Error&) {
+    throw DeviceError(fmt::format(
+        "[{}] device: {} is not available: this LibTorch or this machine does not have it",
+        kFromPretrained, device.str()));
+  }
+}
+
 /// Checks the checksums of what is in the files and goes into no parameter.
 void verify_unused(const std::vector<std::unique_ptr<io::WeightsFile>>& files,
                    const std::vector<io::StreamedTensor>& tensors) {
@@ -71,6 +86,7 @@ PretrainedFolder::PretrainedFolder(const std::string& folder, const std::string&
     throw ValueError(fmt::format("[{}] dtype: expected a floating-point one, got {}",
                                  kFromPretrained, toString(options.dtype)));
   }
+  check_device(options.device);
   auto config = pretrained::read_folder_config(kFromPretrained, folder_);
   const auto& names = config.classes;
   if (!names.empty() && std::count(names.begin(), names.end(), class_name) == 0) {

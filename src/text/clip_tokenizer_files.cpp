@@ -12,6 +12,7 @@
 
 #include "core/text.h"
 #include "core/utf8.h"
+#include "io/mistaken.h"
 #include "text/json_file.h"
 #include "text/special_tokens.h"
 
@@ -142,7 +143,7 @@ CLIPTokenizerFiles read_clip_tokenizer(const std::string& place, const std::stri
   const io::Subject whole{place, folder};
   std::error_code ignored;
   if (!io::exists(whole) || !std::filesystem::is_directory(folder, ignored)) {
-    whole.fail("expected a folder, got none");
+    whole.fail(cat("expected a folder, got none", io::mistaken_path(folder)));
   }
   if (!is_there("tokenizer.json") && !(is_there("vocab.json") && is_there("merges.txt"))) {
     whole.fail(cat("expected tokenizer.json, or vocab.json and merges.txt, got ",

@@ -17,7 +17,8 @@ except ImportError:  # then there is no golden data either
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from programs_test import ProgramTest  # noqa: E402
+from programs_test import ProgramTest, call  # noqa: E402
+from xattn_export import load_safetensors, save_safetensors  # noqa: E402
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
@@ -134,7 +135,8 @@ class Run(FolderTest):
             self.assertIn("expected for forward the tensors sample, timestep", self.fail_with(3, "xattn", *command))
         given = self.file("in.safetensors", inputs)
         command = ("run", FOLDERS / "unet_single", "--input", given, "--output", self.folder / "out")
-        self.assertIn("--method: expected forward, got encode", self.fail_with(3, "xattn", *command, "--method", "encode"))
+        self.assertIn("--method: expected forward of a UNet2DConditionModel, got 'encode'",
+                      self.fail_with(2, "xattn", *command, "--method", "encode"))
         self.fail_with(2, "xattn", *command, "--dtype", "int8")
         self.fail_with(2, "xattn", *command, "--heads", 3)
 
@@ -305,8 +307,6 @@ class Verify(FolderTest):
                     self.assertIn(f"the first, in the order of execution, is {layer} (", text)
 
     def check_failed(self, *arguments: object) -> str:
-        from programs_test import call
-
         result = call("xattn", *arguments)
         self.assertEqual(result.returncode, 1, result.stderr)
         return result.stdout
@@ -322,8 +322,34 @@ class Verify(FolderTest):
         command = ("verify", FOLDERS / "unet_single", "--golden", golden)
         report = json.loads(self.succeed("xattn", *command, "--json"))
         self.assertEqual(report["tolerance"], 0.08)
-        # The dtype is the recording's unless another is asked for, which its inputs then do not have.
-        self.assertIn("diverge", self.check_failed(*command, "--dtype", "float32"))
+        # The dtype is the recording's unless another is asked for, which is said once.
+        result = call("xattn", *command, "--dtype", "float32", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(json.loads(result.stdout)["tolerance"], 0.08)
+        line = "xattn: verify: the recording is in bfloat16, its inputs are converted to float32\n"
+        self.assertEqual(result.stderr, line)
+        self.assertIn("diverge", self.check_failed(*command, "--dtype", "float32", "--tolerance", 1e-6))
+
+    def test_outputs_keep_their_order(self) -> None:
+        golden = self.record("unet")
+        tensors, metadata = load_safetensors(golden)
+        name, call_text = next((name, text) for name, text in metadata.items() if "CrossAttnDownBlock2D" in text)
+        recorded = json.loads(call_text)
+        self.assertGreater(len(recorded["outputs"]), 1)
+        # Names that sort in another order than they are written in.
+        renamed = [f"{len(recorded['outputs']) - i}" for i in range(len(recorded["outputs"]))]
+        recorded["outputs"] = dict(zip(renamed, recorded["outputs"].values(), strict=True))
+        save_safetensors(tensors, golden, {**metadata, name: json.dumps(recorded)})
+        self.succeed("xattn", "verify", FOLDERS / "unet_single", "--golden", golden)
+
+    def test_refuses_recordings_that_are_damaged(self) -> None:
+        golden = self.record("unet")
+        tensors, metadata = load_safetensors(golden)
+        name = next(name for name in metadata if name.startswith("call."))
+        for text in ("", "{", "[]", "null", "{}", "[" * 100_000, '{"a":' * 70, '{"module": 1}', "1e999"):
+            save_safetensors(tensors, golden, {**metadata, name: text})
+            line = self.fail_with(3, "xattn", "verify", FOLDERS / "unet_single", "--golden", golden)
+            self.assertIn(f"{name}: expected a call as xattn_record.py writes it", line)
 
     def test_several_calls_and_some_modules(self) -> None:
         from xattn_record import record

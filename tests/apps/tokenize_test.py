@@ -39,6 +39,12 @@ class Tokenize(ProgramTest):
         for text, expected in ((b"\ncat\n\n", empty + cat + empty), (b"cat\r\n\xc2\xa0", cat + empty), (b"", "")):
             self.assertEqual(self.succeed("xattn", "tokenize", SD1, "--file", self.write(text)), expected)
 
+    def test_reads_stdin(self) -> None:
+        expected = self.succeed("xattn", "tokenize", SD1, "--file", self.write(b"cat\n\xc2\xa0dog\n\n"))
+        result = call("xattn", "tokenize", SD1, "--file", "-", given="cat\n\xa0dog\n\n")
+        self.assertEqual((result.returncode, result.stdout), (0, expected), result.stderr)
+        self.assertEqual(call("xattn", "tokenize", SD1, "--file", "-").stdout, "")
+
     def test_warns_of_what_it_cuts(self) -> None:
         result = call("xattn", "tokenize", SD1, "--file", self.write(b"cat\n" + 75 * b"a " + b"LAST words\n"))
         self.assertEqual(result.returncode, 0, result.stderr)

@@ -192,5 +192,25 @@ TEST_F(LoadStateDict, AllProblemsAtOnce) {
   EXPECT_EQ(message.find('\n'), std::string::npos);
 }
 
+TEST_F(LoadStateDict, TenProblemsAndTheNumberOfTheRest) {
+  StateDict other;
+  for (int i = 0; i < 500; ++i) other.insert("x" + std::to_string(i), at::ones({1}));
+  for (const auto* key : {"norm.weight", "norm.bias"}) other.insert(key, at::ones({5}));
+  const auto message = refusal(module_, other, {});
+  const auto missing = tensors_.size() - 2;
+  for (const auto& part :
+       {std::string("unexpected x0, x1, x2, x3; "), std::string("norm.bias: "),
+        "and " + std::to_string(missing + 500 + 2 - 10) + " more (" + std::to_string(missing) +
+            " missing, 500 unexpected, 2 of another shape or dtype in all)"}) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
+}
+
+TEST_F(LoadStateDict, SaysWhereTheNamesAreALoras) {
+  StateDict lora;
+  lora.insert("lora_unet_mid.lora_down.weight", at::ones({1}));
+  EXPECT_NE(refusal(module_, lora, {}).find("what is given is a LoRA"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace xattn::testing

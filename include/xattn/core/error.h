@@ -25,7 +25,8 @@ class FileError : public Error {
   using Error::Error;
 };
 
-/// Tensors that do not fit the module they are loaded into; lists every key at fault.
+/// Tensors that do not fit the module they are loaded into; names the first ten keys at fault
+/// and the number of the rest.
 class StateDictError : public Error {
  public:
   using Error::Error;

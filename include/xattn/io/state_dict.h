@@ -55,9 +55,9 @@ struct LoadOptions {
 /// converts all others too, where it may lose values without a word; here an integer, boolean or
 /// complex tensor must have the parameter's dtype.
 ///
-/// Throws: `StateDictError`, which lists every problem at once; the module is then as it was. Other
-/// shapes are always refused. With `strict = false` missing and unexpected keys are only named in
-/// the report, as in Python.
+/// Throws: `StateDictError`, which names the first ten problems and the number of the rest; the
+/// module is then as it was. Other shapes are always refused. With `strict = false` missing and
+/// unexpected keys are only named in the report, as in Python.
 ///
 /// Reference: torch 2.13.0, torch/nn/modules/module.py, `Module.load_state_dict`.
 LoadReport load_state_dict(torch::nn::Module& module, const StateDict& tensors,

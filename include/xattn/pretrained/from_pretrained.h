@@ -95,8 +95,9 @@ Holder make_pretrained(const PretrainedFolder& folder) {
 /// device other than the CPU there are about 64 MiB more. Nothing in a file is executed.
 ///
 /// Throws: `FileError` for a folder or file that cannot be read, `ValueError` for a config of
-/// another class or with a value that is not implemented, `StateDictError`, which lists every key
-/// that is missing, unexpected or of another shape.
+/// another class or with a value that is not implemented, `StateDictError`, which names the
+/// first ten keys that are missing, unexpected or of another shape and the number of the rest,
+/// `DeviceError` for a device that is not there.
 ///
 /// Reference: diffusers 0.42.1, models/modeling_utils.py, `ModelMixin.from_pretrained`.
 template <typename Holder>

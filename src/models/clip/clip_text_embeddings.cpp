@@ -1,10 +1,6 @@
 #include "xattn/models/clip/clip_text_embeddings.h"
 
-#include <ATen/ops/aminmax.h>
-
 #include <string>
-#include <string_view>
-#include <tuple>
 
 #include "core/call.h"
 #include "core/check.h"
@@ -15,23 +11,6 @@ namespace {
 
 constexpr auto kCLIPTextEmbeddings = "CLIPTextEmbeddings";
 constexpr double kStandardDeviation = 0.02;  // as the original draws them
-
-void check_ids(std::string_view name, const torch::Tensor& ids, int64_t count,
-               const torch::Tensor& weight) {
-  if (ids.scalar_type() != torch::kLong && ids.scalar_type() != torch::kInt) {
-    throw_value_error(kCLIPTextEmbeddings, name, "dtype int64 or int32",
-                      dtype_text(ids.scalar_type()));
-  }
-  check_device(kCLIPTextEmbeddings, name, ids, weight);
-  if (ids.numel() == 0) return;
-  // An index out of range would be an error without a name on the CPU, and an assertion on a GPU.
-  const auto [smallest, largest] = at::aminmax(ids);
-  const auto lowest = smallest.item<int64_t>(), highest = largest.item<int64_t>();
-  if (lowest < 0 || highest >= count) {
-    throw_value_error(kCLIPTextEmbeddings, name, "ids from 0 to " + std::to_string(count - 1),
-                      std::to_string(lowest < 0 ? lowest : highest));
-  }
-}
 
 }  // namespace
 
@@ -69,7 +48,8 @@ torch::Tensor CLIPTextEmbeddingsImpl::forward(const torch::Tensor& input_ids,
                       "1 to " + std::to_string(options.max_position_embeddings()) + " tokens",
                       std::to_string(tokens));
   }
-  check_ids("input_ids", input_ids, options.vocab_size(), token_embedding->weight);
+  check_indices(kCLIPTextEmbeddings, "input_ids", input_ids, options.vocab_size(),
+                token_embedding->weight);
   const auto embeddings = token_embedding(input_ids);
   if (!position_ids) return embeddings + position_embedding->weight.slice(0, 0, tokens);
   check_shape(kCLIPTextEmbeddings, "position_ids", *position_ids, {"B", tokens});
@@ -78,8 +58,8 @@ torch::Tensor CLIPTextEmbeddingsImpl::forward(const torch::Tensor& input_ids,
                       "a batch of 1 or " + std::to_string(input_ids.size(0)),
                       shape_text(position_ids->sizes()));
   }
-  check_ids("position_ids", *position_ids, options.max_position_embeddings(),
-            position_embedding->weight);
+  check_indices(kCLIPTextEmbeddings, "position_ids", *position_ids,
+                options.max_position_embeddings(), position_embedding->weight);
   return embeddings + position_embedding(*position_ids);
 }
 

@@ -10,9 +10,19 @@
 namespace xattn {
 namespace {
 
-std::optional<at::Tensor> bias_of(const std::optional<at::Tensor>& mask, const at::Tensor& states) {
+std::optional<at::Tensor> bias_of(const char* name, const std::optional<at::Tensor>& mask,
+                                  const at::Tensor& states) {
   if (!mask || !mask->defined()) return std::nullopt;
-  if (mask->dim() == 3) return mask;
+  if (mask->dim() == 3) {
+    // Added to the scores, where true would be 1.
+    if (!mask->is_floating_point()) {
+      throw_value_error("TextContext", name, "a floating-point dtype for a mask [B, 1, L]",
+                        dtype_text(mask->scalar_type()));
+    }
+    return mask;
+  }
+  if (mask->dim() != 2)
+    throw_value_error("TextContext", name, "[B, L] or [B, 1, L]", shape_text(mask->sizes()));
   auto number = *mask;
   if (states.defined()) {
     number = number.to(states.scalar_type());
@@ -28,12 +38,13 @@ TextContext::TextContext(at::Tensor encoder_hidden_states,
                          const std::optional<at::Tensor>& encoder_attention_mask,
                          const std::optional<at::Tensor>& attention_mask)
     : encoder_hidden_states_(std::move(encoder_hidden_states)),
-      encoder_attention_mask_(bias_of(encoder_attention_mask, encoder_hidden_states_)),
-      attention_mask_(bias_of(attention_mask, encoder_hidden_states_)) {}
+      encoder_attention_mask_(
+          bias_of("encoder_attention_mask", encoder_attention_mask, encoder_hidden_states_)),
+      attention_mask_(bias_of("attention_mask", attention_mask, encoder_hidden_states_)) {}
 
 TextContext::TextContext(const PreparedTexts* prepared,
                          const std::optional<at::Tensor>& attention_mask)
-    : attention_mask_(bias_of(attention_mask, {})), prepared_(prepared) {}
+    : attention_mask_(bias_of("attention_mask", attention_mask, {})), prepared_(prepared) {}
 
 at::Tensor TextContext::attend(AttentionImpl& attention, const at::Tensor& hidden_states,
                                const std::optional<at::Tensor>& mask) const {

@@ -241,7 +241,8 @@ torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample,
   }
 
   // Sizes that do not double back are told to the blocks on the way up.
-  const auto factor = int64_t{1} << (up_blocks->size() - 1);
+  constexpr size_t kMostBits = 62;  // of a larger power of two no size is a multiple
+  const auto factor = int64_t{1} << std::min(up_blocks->size() - 1, kMostBits);
   const bool forward_size = sample.size(2) % factor != 0 || sample.size(3) % factor != 0;
   for (size_t i = 0; i < up_blocks->size(); ++i) {
     auto& block = up_blocks->at<UNetUpBlock2DImpl>(i);
@@ -275,7 +276,11 @@ torch::Tensor UNet2DConditionModelImpl::class_embed(const torch::Tensor& sample,
   const auto& type = config.class_embed_type;
   if (!type || type == "timestep") {
     check_shape(kClassName, "class_labels", class_labels, {batch});
-    if (!type) return class_embedding_table(class_labels);
+    if (!type) {
+      const auto& table = class_embedding_table->weight;
+      check_indices(kClassName, "class_labels", class_labels, table.size(0), table);
+      return class_embedding_table(class_labels);
+    }
     return class_embedding_mlp(time_proj(class_labels).to(sample.scalar_type()));
   }
   if (type == "identity") {

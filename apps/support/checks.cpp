@@ -1,0 +1,101 @@
+#include "support/checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <utility>
+
+#include "support/program.h"
+
+namespace xattn::apps {
+namespace {
+
+/// Whether all of a text is a number.
+template <typename Number>
+bool parse(const std::string& text, Number& number) {
+  const auto* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && rest == end;
+}
+
+template <typename Number>
+CLI::Validator above_zero(const char* kind) {
+  return {[kind](const std::string& text) -> std::string {
+            Number number = 0;
+            if (parse(text, number) && number > 0 && std::isfinite(static_cast<double>(number)))
+              return {};
+            return fmt::format("expected {} above 0, got '{}'", kind, text);
+          },
+          "ABOVE 0"};
+}
+
+}  // namespace
+
+CLI::Validator positive_integer() {
+  return above_zero<int64_t>("a whole number");
+}
+
+CLI::Validator positive_number() {
+  return above_zero<double>("a number");
+}
+
+int64_t parse_bytes(const std::string& option, const std::string& text) {
+  static constexpr std::array<std::pair<const char*, double>, 8> kUnits = {{{"KIB", 0x1p10},
+                                                                            {"MIB", 0x1p20},
+                                                                            {"GIB", 0x1p30},
+                                                                            {"TIB", 0x1p40},
+                                                                            {"KB", 1e3},
+                                                                            {"MB", 1e6},
+                                                                            {"GB", 1e9},
+                                                                            {"TB", 1e12}}};
+  auto digits = CLI::detail::trim_copy(text);
+  for (auto& c : digits) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  double unit = 1;
+  for (const auto& [name, bytes] : kUnits) {
+    if (!digits.ends_with(name)) continue;
+    unit = bytes;
+    digits.erase(digits.size() - std::string(name).size());
+    CLI::detail::rtrim(digits);
+    break;
+  }
+  double number = 0;
+  const bool is_number = parse(digits, number);
+  const double bytes = std::floor(number * unit);
+  if (!is_number || !(bytes >= 1 && bytes < 0x1p63)) {
+    throw UsageError(fmt::format(
+        "{}: expected 1 byte or more, as 20000, 500KB, 1.5GB or 2GiB, got '{}'", option, text));
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+void refuse_options(const CLI::App& command, const std::vector<std::string>& options,
+                    const std::string& input) {
+  for (const auto& option : options) {
+    if (command.count(option) > 0)
+      throw UsageError(fmt::format("{}: expected none for {}", option, input));
+  }
+}
+
+void check_output(const std::string& option, const std::string& output,
+                  const std::vector<std::string>& inputs) {
+  namespace fs = std::filesystem;
+  std::error_code error;  // what is not there is no input's other name
+  const auto check = [&](const fs::path& input) {
+    if (!fs::equivalent(input, output, error)) return;
+    throw UsageError(
+        fmt::format("{}: expected another file than the input {}, which it would write over",
+                    option, input.string()));
+  };
+  for (const auto& input : inputs) {
+    check(input);
+    if (!fs::is_directory(input, error)) continue;
+    for (const auto& entry : fs::directory_iterator(input, error)) check(entry.path());
+  }
+}
+
+}  // namespace xattn::apps

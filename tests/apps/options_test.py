@@ -1,0 +1,373 @@
+"""Each option of each command, with each kind of input: honoured, or refused by its name."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from programs_test import BIN, FILES, ProgramTest, call  # noqa: E402
+from pretrained_test import FOLDERS, have_folders, inputs_of  # noqa: E402
+from xattn_export import load_safetensors, save_safetensors  # noqa: E402
+
+FILE_KINDS = ("safetensors", "state_dict.pt", "scripted.pt", "traced.pt")
+DIR = "folder"
+ALL = (*FILE_KINDS, DIR)
+HONOURED, REFUSED = "honoured", "refused"
+Words = tuple[object, ...]
+
+
+def on(files: str, folder: str) -> dict[str, str]:
+    return {**dict.fromkeys(FILE_KINDS, files), DIR: folder}
+
+
+# command -> option -> its value, and what each kind of input does with it. What is honoured shows: in what is
+# written or printed (EFFECTS below).
+BOTH, FILE_ONLY, FOLDER_ONLY = on(HONOURED, HONOURED), on(HONOURED, REFUSED), on(REFUSED, HONOURED)
+TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
+    "inspect": {
+        "--variant": (("fp16",), FOLDER_ONLY),
+        "--json": ((), BOTH),
+    },
+    "convert": {
+        "--dtype": (("float16",), BOTH),
+        "--variant": (("fp16",), FOLDER_ONLY),
+        "--output-variant": (("fp16",), FOLDER_ONLY),
+        "--max-shard-size": (("20KB",), FOLDER_ONLY),
+    },
+    "run": {
+        "--heads": ((4,), FILE_ONLY),
+        "--token-layout": (("spatial",), FILE_ONLY),
+        "--method": (("encode",), FOLDER_ONLY),
+        "--variant": (("fp16",), FOLDER_ONLY),
+        "--dtype": (("float16",), BOTH),
+        "--device": (("cuda:99",), BOTH),
+        "--repeat": ((2,), BOTH),
+        "--json": ((), BOTH),
+    },
+    "verify": {
+        "--golden": (("golden.safetensors",), FOLDER_ONLY),
+        "--variant": (("fp16",), FOLDER_ONLY),
+        "--dtype": (("float64",), FOLDER_ONLY),
+        "--device": (("cuda:99",), FOLDER_ONLY),
+        "--prefix": (("",), FOLDER_ONLY),
+        "--tolerance": ((1e-30,), {**BOTH, "safetensors": REFUSED, "state_dict.pt": REFUSED}),
+        "--all": ((), FOLDER_ONLY),
+        "--json": ((), {**BOTH, "safetensors": REFUSED, "state_dict.pt": REFUSED}),
+    },
+}  # fmt: skip
+GIVEN = {"run": ("--input", "--output")}  # required, so in every call
+
+
+def options_of(command: str) -> set[str]:
+    text = subprocess.run([BIN / "xattn", command, "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^ +(?:-\w,)?(--[\w-]+)", text, re.MULTILINE)) - {"--help"}
+
+
+@unittest.skipUnless(have_folders(), "no golden data: they are made by a Python with diffusers")
+class Options(ProgramTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.out = self.folder / "out.safetensors"
+        self.golden: Path | None = None
+
+    def test_the_table_has_every_option(self) -> None:
+        for command, options in TABLE.items():
+            self.assertEqual(options_of(command) - set(GIVEN.get(command, ())), set(options), command)
+
+    def test_each_is_honoured_or_refused_by_name(self) -> None:
+        for command, options in TABLE.items():
+            for option, (value, kinds) in options.items():
+                for kind, fate in kinds.items():
+                    with self.subTest(command=command, option=option, kind=kind):
+                        shutil.rmtree(self.out, ignore_errors=True)
+                        self.out.unlink(missing_ok=True)
+                        given = self.command(command, option, kind)
+                        if fate == HONOURED:
+                            self.honours(command, option, kind, given, value)
+                        else:
+                            self.refuses(command, option, kind, given, value)
+
+    def command(self, command: str, option: str, kind: str) -> Words:
+        """The command without the option, which must succeed."""
+        model = "simple_unet_spatial" if option == "--token-layout" else "cross_attention"
+        path = FILES / f"{model}.{kind}"
+        if kind == DIR:
+            name = "vae" if option == "--method" else "unet"
+            path = FOLDERS / f"{name}_{'variant' if option == '--variant' else 'single'}"
+        if command == "inspect":
+            return (command, path)
+        if command == "convert":
+            return (command, path, self.out)
+        if command == "verify":
+            needs_golden = kind == DIR and option != "--golden"
+            return (command, path, "--golden", self.record()) if needs_golden else (command, path)
+        given = FILES / f"{model}.input.safetensors"
+        if kind == DIR:
+            given = self.folder / "in.safetensors"
+            save_safetensors({k: v.contiguous() for k, v in inputs_of(name).items()}, given)
+        more = () if kind == DIR or option == "--heads" or model != "cross_attention" else ("--heads", 4)
+        return (command, path, "--input", given, "--output", self.out, *more)
+
+    def record(self) -> Path:
+        if self.golden is None:
+            from pretrained_test import original
+            from xattn_record import record
+
+            self.golden = self.folder / "golden.safetensors"
+            model = original("unet", FOLDERS / "unet_single")
+            with torch.no_grad(), record(model, self.golden):
+                model(**inputs_of("unet"))
+        return self.golden
+
+    def refuses(self, command: str, option: str, kind: str, given: Words, value: Words) -> None:
+        if option in ("--tolerance", "--json"):  # verify, of a file without a program: refused as it is
+            self.assertIn("expected TorchScript", self.fail_with(3, "xattn", *given, option, *value))
+            return
+        line = self.fail_with(2, "xattn", *given, option, *value)
+        self.assertIn(f"{option}: expected none for a {'folder' if kind == DIR else 'file'}, ", line)
+        self.assertFalse(self.out.exists())
+
+    def honours(self, command: str, option: str, kind: str, given: Words, value: Words) -> None:
+        if option == "--golden":
+            value = (self.record(),)
+        result = call("xattn", *given, option, *value)
+        effect = EFFECTS.get((command, option)) or EFFECTS["", option]
+        effect(self, result, kind)
+
+
+Result = subprocess.CompletedProcess[str]
+Effect = Callable[[Options, Result, str], None]
+
+
+def succeeded(test: Options, result: Result) -> None:
+    test.assertEqual(result.returncode, 0, result.stderr)
+
+
+def prints_json(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)
+    test.assertTrue(json.loads(result.stdout))
+
+
+def asks_for_a_device(test: Options, result: Result, kind: str) -> None:
+    test.assertEqual(result.returncode, 4, result.stderr)
+    test.assertRegex(result.stderr, r"^xattn: --device cuda:99: not available, .*\n$")
+
+
+def reads_the_variant(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)  # the folder has no other weights
+
+
+def writes_halves(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)
+    path = test.out / "diffusion_pytorch_model.safetensors" if test.out.is_dir() else test.out
+    test.assertEqual({tensor.dtype for tensor in load_safetensors(path)[0].values()}, {torch.float16})
+
+
+def writes_files(pattern: str) -> Effect:
+    def effect(test: Options, result: Result, kind: str) -> None:
+        succeeded(test, result)
+        test.assertTrue(list(test.out.glob(pattern)))
+
+    return effect
+
+
+def writes_tensors(*names: str) -> Effect:
+    def effect(test: Options, result: Result, kind: str) -> None:
+        succeeded(test, result)
+        test.assertEqual(set(load_safetensors(test.out)[0]), set(names))
+
+    return effect
+
+
+def takes_heads(test: Options, result: Result, kind: str) -> None:
+    writes_tensors("output")(test, result, kind)
+    test.assertIn("num_heads=4", result.stdout)
+
+
+def tells_times(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)
+    test.assertRegex(result.stdout, r"\nseconds: [^,\n]+, [^,\n]+\n")
+
+
+def compares(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)
+    test.assertIn("are within", result.stdout)
+
+
+def compares_every_call(test: Options, result: Result, kind: str) -> None:
+    compares(test, result, kind)
+    test.assertNotIn("more (--all)", result.stdout)
+
+
+def compares_in_doubles(test: Options, result: Result, kind: str) -> None:
+    compares(test, result, kind)
+    line = "xattn: verify: the recording is in float32, its inputs are converted to float64\n"
+    test.assertEqual(result.stderr, line)
+
+
+def finds_all_too_far(test: Options, result: Result, kind: str) -> None:
+    test.assertEqual(result.returncode, 1, result.stderr)
+    test.assertRegex(result.stdout, "diverge|MISMATCH")
+
+
+EFFECTS: dict[tuple[str, str], Effect] = {
+    ("", "--json"): prints_json,
+    ("verify", "--json"): prints_json,
+    ("", "--device"): asks_for_a_device,
+    ("", "--variant"): reads_the_variant,
+    ("verify", "--variant"): lambda test, result, kind: test.assertIn(result.returncode, (0, 1), result.stderr),
+    ("", "--dtype"): writes_halves,
+    ("verify", "--dtype"): compares_in_doubles,
+    ("", "--output-variant"): writes_files("diffusion_pytorch_model.fp16.safetensors"),
+    ("", "--max-shard-size"): writes_files("*-00002-of-*.safetensors"),
+    ("", "--heads"): takes_heads,
+    ("", "--token-layout"): writes_tensors("output"),
+    ("", "--method"): writes_tensors("mean", "logvar"),
+    ("", "--repeat"): tells_times,
+    ("", "--golden"): compares,
+    ("", "--prefix"): compares,
+    ("", "--tolerance"): finds_all_too_far,
+    ("", "--all"): compares_every_call,
+}
+
+
+@unittest.skipUnless(have_folders(), "no golden data: they are made by a Python with diffusers")
+class Values(ProgramTest):
+    def test_a_dtype_that_is_none(self) -> None:
+        given = FILES / "cross_attention.input.safetensors"
+        for path in (FILES / "cross_attention.scripted.pt", FOLDERS / "unet_single", self.folder / "missing"):
+            for command in (
+                ("convert", path, self.folder / "out"),
+                ("run", path, "--input", given, "--output", self.folder / "out"),
+                ("verify", path),
+            ):
+                with self.subTest(command=command):
+                    line = self.fail_with(2, "xattn", *command, "--dtype", "banana")
+                    self.assertIn("--dtype: expected float32, float16, bfloat16 or float64, got 'banana'", line)
+
+    def test_a_method_that_is_none(self) -> None:
+        save_safetensors(inputs_of("unet"), self.folder / "in.safetensors")
+        more = ("--input", self.folder / "in.safetensors", "--output", self.folder / "out", "--method", "banana")
+        line = self.fail_with(2, "xattn", "run", FOLDERS / "unet_single", *more)
+        self.assertIn("--method: expected forward of a UNet2DConditionModel, got 'banana'", line)
+        self.assertIn("--method: ", self.fail_with(2, "xattn", "run", FILES / "cross_attention.scripted.pt", *more))
+
+    def test_bounds_are_short(self) -> None:
+        file = FILES / "cross_attention.scripted.pt"
+        for bad in (
+            ("verify", file, "--tolerance", 0),
+            ("verify", file, "--tolerance", "inf"),
+            ("verify", file, "--tolerance", "nan"),
+            ("run", file, "--input", "x", "--output", "y", "--heads", -1),
+            ("run", file, "--input", "x", "--output", "y", "--heads", "1e3"),
+            ("run", file, "--input", "x", "--output", "y", "--repeat", 0),
+            ("convert", FOLDERS / "unet_single", self.folder / "x", "--max-shard-size", 0),
+            ("bench", "--rounds", 0),
+        ):
+            with self.subTest(bad=bad):
+                line = self.fail_with(2, "xattn", *bad)
+                self.assertIn(str(bad[-2]), line)
+                self.assertLess(len(line), 200)
+        self.assertLess(len(self.fail_with(2, "xattn-demo", "--embed-dim", 0)), 200)
+
+    def test_sizes_as_python_writes_them(self) -> None:
+        def shards(size: str) -> int:
+            out = self.folder / size.replace(" ", "_")
+            self.succeed("xattn", "convert", FOLDERS / "unet_single", out, "--max-shard-size", size)
+            return len(list(out.glob("*.safetensors")))
+
+        by_bytes = shards("20000")
+        self.assertGreater(by_bytes, 1)
+        for same in ("20KB", "0.02MB", "20 kb", "2e4"):
+            self.assertEqual(shards(same), by_bytes, same)
+        self.assertEqual(shards("19.53125KiB"), by_bytes)  # the same 20,000 bytes
+        for one in ("1GB", "1GiB", "10MB", "1TB"):
+            self.assertEqual(shards(one), 1, one)
+        for bad in ("", "KB", "1PB", "-1KB", "0.1", "1e30GB", "nan", "1 2"):
+            command = ("convert", FOLDERS / "unet_single", self.folder / "x", f"--max-shard-size={bad}")
+            line = self.fail_with(2, "xattn", *command)
+            self.assertIn("--max-shard-size", line)
+
+    def test_a_worker_has_no_rounds(self) -> None:
+        for more in (("--json",), ("--rounds", 3)):
+            line = self.fail_with(2, "xattn", "bench", "--worker", "xattn", "--folder", self.folder, *more)
+            self.assertIn(more[0], line)
+
+
+class Typos(ProgramTest):
+    def test_commands(self) -> None:
+        for typo, meant in (("insepct", "inspect"), ("conv", "convert"), ("Run", "run"), ("tokenise", "tokenize")):
+            line = self.fail_with(2, "xattn", typo, "file")
+            self.assertIn(f"'{typo}' is no command", line)
+            self.assertIn(f"did you mean {meant}?", line)
+        line = self.fail_with(2, "xattn", "foo")
+        self.assertIn("'foo' is no command, they are bench, ", line)
+        self.assertNotIn("did you mean", line)
+
+    def test_options(self) -> None:
+        file = FILES / "cross_attention.scripted.pt"
+        for command, typo, meant in (
+            (("run", file, "--inputs", "x", "--output", "y"), "--inputs", "--input"),
+            (("run", file, "--inputs=x", "--output", "y"), "--inputs", "--input"),
+            (("run", "--output", "y", "--imput", "x", file), "--imput", "--input"),
+            (("inspect", file, "--jsn"), "--jsn", "--json"),
+            (("convert", file, "out", "--max-shard", "2GB"), "--max-shard", "--max-shard-size"),
+        ):
+            with self.subTest(command=command):
+                line = self.fail_with(2, "xattn", *command)
+                self.assertIn(f"{command[0]}: there is no option {typo}; did you mean {meant}?", line)
+        self.assertIn("no option --frobnicate (", self.fail_with(2, "xattn", "inspect", file, "--frobnicate"))
+        self.assertIn("did you mean --batch?", self.fail_with(2, "xattn-demo", "--batchs", 3))
+        self.assertIn("did you mean --version?", self.fail_with(2, "xattn", "--versoin"))
+
+    def test_arguments(self) -> None:
+        line = self.fail_with(2, "xattn", "inspect", FILES / "cross_attention.scripted.pt", "more")
+        self.assertIn("inspect: one argument too many: 'more'", line)
+        self.assertIn("--input is required", self.fail_with(2, "xattn", "run", "x", "--output", "y"))
+
+
+class Outputs(ProgramTest):
+    def test_never_over_an_input(self) -> None:
+        model, given = self.folder / "model.safetensors", self.folder / "in.safetensors"
+        shutil.copy(FILES / "cross_attention.safetensors", model)
+        shutil.copy(FILES / "cross_attention.input.safetensors", given)
+        before = {path: path.read_bytes() for path in (model, given)}
+        links = [model, given, self.folder / ".." / self.folder.name / "in.safetensors"]
+        for i, target in enumerate((model, given)):
+            hard, symbolic = self.folder / f"hard{i}", self.folder / f"symbolic{i}"
+            os.link(target, hard)
+            symbolic.symlink_to(target)
+            links += [hard, symbolic]
+        for out in links:
+            with self.subTest(out=out):
+                line = self.fail_with(2, "xattn", "run", model, "--input", given, "--output", out)
+                self.assertIn("--output: expected another file than the input", line)
+        line = self.fail_with(2, "xattn", "convert", model, self.folder / "hard0")
+        self.assertIn("OUT: expected another file than the input", line)
+        self.assertEqual({path: path.read_bytes() for path in before}, before)
+
+    @unittest.skipUnless(have_folders(), "no golden data: they are made by a Python with diffusers")
+    def test_never_over_a_folders_weights(self) -> None:
+        folder, given = self.folder / "unet", self.folder / "in.safetensors"
+        shutil.copytree(FOLDERS / "unet_single", folder)
+        save_safetensors(inputs_of("unet"), given)
+        weights = folder / "diffusion_pytorch_model.safetensors"
+        before = weights.read_bytes()
+        self.fail_with(2, "xattn", "run", folder, "--input", given, "--output", weights)
+        self.assertEqual(weights.read_bytes(), before)
+
+
+# The discovery runs the other files' own tests by themselves.
+del ProgramTest
+
+if __name__ == "__main__":
+    unittest.main()
