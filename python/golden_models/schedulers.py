@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +81,7 @@ def write_run(
         {name: value.detach().cpu().contiguous().clone() for name, value in found.items()},
         folder / "golden.safetensors",
     )
-    (folder / "scheduler_config.json").write_text(json.dumps({"_class_name": class_name, **config}))
+    scheduler.save_config(folder)
     return {
         "name": folder.name,
         "module": class_name,

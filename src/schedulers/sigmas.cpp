@@ -100,11 +100,9 @@ std::vector<double> whole_timesteps_of(const std::vector<double>& sigmas,
   return timesteps;
 }
 
-int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, std::optional<double> lambda_min) {
-  const auto count = alphas_cumprod.size(0);
-  if (!lambda_min) return count;
+int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, double lambda_min) {
   const auto lambdas = at::log(at::sqrt(alphas_cumprod)) - at::log(at::sqrt(1 - alphas_cumprod));
-  return count - lambdas.lt(*lambda_min).sum().item<int64_t>();
+  return alphas_cumprod.size(0) - lambdas.lt(lambda_min).sum().item<int64_t>();
 }
 
 std::vector<double> run_timesteps(const char* place, const NoiseScheduleConfig& config,

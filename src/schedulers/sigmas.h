@@ -44,8 +44,8 @@ std::vector<double> exponential_sigmas(double least, double largest, int64_t cou
 std::vector<double> whole_timesteps_of(const std::vector<double>& sigmas,
                                        const std::vector<double>& training_sigmas, bool rounded);
 
-/// The training's timesteps whose λ is not below `lambda_min`, or all.
-int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, std::optional<double> lambda_min);
+/// The training's timesteps whose λ is not below `lambda_min`.
+int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, double lambda_min);
 
 /// Timesteps and noise levels of a run, without the noise at its end.
 struct SigmaTable {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include "xattn/schedulers/noise_schedule_config.h"
 #include "xattn/schedulers/scheduler.h"
 
@@ -26,8 +28,8 @@ struct DPMSolverMultistepSchedulerConfig : NoiseScheduleConfig, ThresholdConfig,
   bool use_lu_lambdas = false;
   /// "zero" or "sigma_min": the noise that is left at the end.
   std::string final_sigmas_type = "zero";
-  /// Timesteps whose λ is below are left out; nothing for all.
-  std::optional<double> lambda_min_clipped;
+  /// Timesteps whose λ is below are left out.
+  double lambda_min_clipped = -std::numeric_limits<double>::infinity();
   bool rescale_betas_zero_snr = false;
 
   template <typename Config, typename Fields>
