@@ -67,6 +67,7 @@
 #include <xattn/schedulers/scheduling_ddpm.h>
 #include <xattn/schedulers/scheduling_deis_multistep.h>
 #include <xattn/schedulers/scheduling_dpmsolver_multistep.h>
+#include <xattn/schedulers/scheduling_dpmsolver_singlestep.h>
 #include <xattn/schedulers/scheduling_euler_ancestral_discrete.h>
 #include <xattn/schedulers/scheduling_euler_discrete.h>
 #include <xattn/schedulers/scheduling_heun_discrete.h>

@@ -268,8 +268,29 @@ def unipc() -> Iterator[Case]:
     yield name, {}, {"num_inference_steps": 10}, {"first": 4}
 
 
+def dpmsolver_singlestep() -> Iterator[Case]:
+    name = "DPMSolverSinglestepScheduler"
+    for prediction, betas in itertools.product(("epsilon", "sample", "v_prediction"), BETAS):
+        yield name, {"prediction_type": prediction, "beta_schedule": betas}, {"num_inference_steps": 10}, {}
+    for spread in ("karras", "exponential", "beta"):
+        yield name, {**STABLE_DIFFUSION, f"use_{spread}_sigmas": True}, {"num_inference_steps": 12}, {}
+    for algorithm, solver, order in itertools.product(
+        ("dpmsolver++", "dpmsolver", "sde-dpmsolver++"), ("midpoint", "heun"), (1, 2, 3)
+    ):
+        config = {**STABLE_DIFFUSION, "algorithm_type": algorithm, "solver_type": solver, "solver_order": order}
+        config["final_sigmas_type"] = "zero" if algorithm.endswith("++") else "sigma_min"
+        yield name, config, {"num_inference_steps": 11 + order}, {}
+    for order, steps, lower in itertools.product((2, 3), (9, 10, 11, 12), (True, False)):
+        config = {"solver_order": order, "lower_order_final": lower, "final_sigmas_type": "sigma_min"}
+        yield name, config, {"num_inference_steps": steps}, {}
+    yield name, {"thresholding": True, "lambda_min_clipped": -5.1}, {"num_inference_steps": 10}, {}
+    yield name, {}, {"timesteps": [999, 800, 500, 20]}, {}
+    yield name, {}, {"num_inference_steps": 10}, {"first": 4}
+    yield name, {"algorithm_type": "sde-dpmsolver++"}, {"num_inference_steps": 10}, {"several_generators": True}
+
+
 def write(folder: Path) -> Iterator[dict[str, Any]]:
-    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun, kdpm2, lcm, tcd, dpmsolver_multistep, deis, unipc)
+    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun, kdpm2, lcm, tcd, dpmsolver_multistep, deis, unipc, dpmsolver_singlestep)
     for area in areas:
         for i, (class_name, config, schedule, options) in enumerate(area()):
             yield write_run(folder / f"{area.__name__}_{i:02}", class_name, config, schedule, **options)

@@ -11,6 +11,7 @@
 #include "xattn/schedulers/scheduling_ddpm.h"
 #include "xattn/schedulers/scheduling_deis_multistep.h"
 #include "xattn/schedulers/scheduling_dpmsolver_multistep.h"
+#include "xattn/schedulers/scheduling_dpmsolver_singlestep.h"
 #include "xattn/schedulers/scheduling_euler_ancestral_discrete.h"
 #include "xattn/schedulers/scheduling_euler_discrete.h"
 #include "xattn/schedulers/scheduling_heun_discrete.h"
@@ -44,6 +45,7 @@ constexpr SchedulerClass kClasses[] = {
     XATTN_SCHEDULER(DDPMScheduler),
     XATTN_SCHEDULER(DEISMultistepScheduler),
     XATTN_SCHEDULER(DPMSolverMultistepScheduler),
+    XATTN_SCHEDULER(DPMSolverSinglestepScheduler),
     XATTN_SCHEDULER(EulerAncestralDiscreteScheduler),
     XATTN_SCHEDULER(EulerDiscreteScheduler),
     XATTN_SCHEDULER(HeunDiscreteScheduler),

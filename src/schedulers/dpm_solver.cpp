@@ -123,6 +123,34 @@ at::Tensor dpm_solver_update(const DPMAlgorithm& algorithm, const DPMLevel& to,
   return algorithm.is_sde ? result + noise_factor(algorithm, to, step.h) * noise : result;
 }
 
+at::Tensor dpm_solver_singlestep_update(const DPMAlgorithm& algorithm, const DPMLevel& to,
+                                        const std::vector<DPMLevel>& from,
+                                        const std::vector<at::Tensor>& outputs,
+                                        const at::Tensor& sample, const at::Tensor& noise) {
+  const auto order = from.size();
+  const auto& oldest = from.back();
+  const auto& first_output = outputs[order - 1];
+  const Step step(algorithm, to, oldest);
+  const auto factors = factors_of(algorithm, step, order);
+  auto result = carried(algorithm, to, oldest, step.h) * sample + factors.zeroth * first_output;
+  if (order > 1) {
+    const auto ratio = [&](const DPMLevel& level) {
+      return (level.lambda - oldest.lambda) / step.h;
+    };
+    const auto r0 = ratio(from[0]);
+    const auto last = 1.0 / r0 * (outputs[0] - first_output);
+    if (order == 2 || !algorithm.is_heun) {
+      result = result + factors.first * last;
+    } else {
+      const auto r1 = ratio(from[1]);
+      const auto before = 1.0 / r1 * (outputs[1] - first_output);
+      result = result + factors.first * ((r0 * before - r1 * last) / (r0 - r1)) +
+               factors.second * (2.0 * (last - before) / (r0 - r1));
+    }
+  }
+  return algorithm.is_sde ? result + noise_factor(algorithm, to, step.h) * noise : result;
+}
+
 at::Tensor add_noise_of_levels(const char* place, const Schedule& schedule,
                                const at::Tensor& original_samples, const at::Tensor& noise,
                                const at::Tensor& timesteps) {

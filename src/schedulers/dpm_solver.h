@@ -39,6 +39,12 @@ at::Tensor dpm_solver_update(const DPMAlgorithm& algorithm, const DPMLevel& to,
                              const std::vector<at::Tensor>& outputs, const at::Tensor& sample,
                              const at::Tensor& noise);
 
+/// As `dpm_solver_update`, but from the oldest of the levels, where the sample was `sample`.
+at::Tensor dpm_solver_singlestep_update(const DPMAlgorithm& algorithm, const DPMLevel& to,
+                                        const std::vector<DPMLevel>& from,
+                                        const std::vector<at::Tensor>& outputs,
+                                        const at::Tensor& sample, const at::Tensor& noise);
+
 /// samples · α + noise · σ of the schedule's timesteps `[B]`.
 at::Tensor add_noise_of_levels(const char* place, const Schedule& schedule,
                                const at::Tensor& original_samples, const at::Tensor& noise,

@@ -26,14 +26,19 @@ struct NoiseScheduleConfig {
   int64_t steps_offset = 0;
 
  protected:
-  /// Names the fields above; `fields` has the members of `ConfigFields`.
+  /// Names the fields above, the first part or all; `fields` has the members of `ConfigFields`.
   template <typename Config, typename Fields>
-  static void visit_common(Config& config, Fields&& fields) {
+  static void visit_betas(Config& config, Fields&& fields) {
     constexpr int64_t kMost = 1'000'000;
     fields.in_range("num_train_timesteps", config.num_train_timesteps, 1, kMost);
     fields.value("beta_start", config.beta_start);
     fields.value("beta_end", config.beta_end);
     fields.value("trained_betas", config.trained_betas);
+  }
+  template <typename Config, typename Fields>
+  static void visit_common(Config& config, Fields&& fields) {
+    visit_betas(config, fields);
+    constexpr int64_t kMost = 1'000'000;
     fields.choice("timestep_spacing", config.timestep_spacing, "linspace", "leading", "trailing");
     fields.in_range("steps_offset", config.steps_offset, 0, kMost);
   }
