@@ -255,8 +255,8 @@ def unipc() -> Iterator[Case]:
     yield from with_spreads(name, ("epsilon", "sample", "v_prediction"))
     for solver, x0, order in itertools.product(("bh1", "bh2"), (True, False), (1, 2, 3, 4)):
         config = {**STABLE_DIFFUSION, "solver_type": solver, "predict_x0": x0, "solver_order": order}
-        # With noise zero at the end, epsilon's step would divide by it.
-        config["final_sigmas_type"] = "zero" if x0 else "sigma_min"
+        # With no noise at the end, ε would be divided by it, and the original multiplies infinity with zero for bh1.
+        config["final_sigmas_type"] = "zero" if x0 and solver == "bh2" else "sigma_min"
         yield name, config, {"num_inference_steps": 9 + order}, {}
     for prediction in ("sample", "v_prediction"):
         config = {"predict_x0": False, "final_sigmas_type": "sigma_min", "prediction_type": prediction}
