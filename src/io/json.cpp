@@ -1,5 +1,6 @@
 #include "io/json.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "core/text.h"
@@ -79,6 +80,29 @@ class TreeBuilder : public JsonEvents {
   json* place_ = nullptr;
 };
 
+std::string with_quoted_constants(std::string_view text) {
+  std::string quoted;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view rest = text.substr(at);
+    std::size_t length = 1;
+    if (rest.front() == '"') {
+      while (length < rest.size() && rest[length] != '"') length += rest[length] == '\\' ? 2 : 1;
+      length = std::min(length + 1, rest.size());
+    }
+    bool is_constant = false;
+    for (const std::string_view constant : {"NaN", "Infinity", "-Infinity"}) {
+      if (!rest.starts_with(constant)) continue;
+      length = constant.size();
+      is_constant = true;
+    }
+    if (is_constant) quoted += '"';
+    quoted += rest.substr(0, length);
+    if (is_constant) quoted += '"';
+    at += length;
+  }
+  return quoted;
+}
+
 }  // namespace
 
 bool JsonEvents::binary(binary_t&) {
@@ -100,7 +124,13 @@ void scan_json(std::string_view text, const JsonLimits& limits, JsonEvents& even
     return;
   }
   events.problem = json_guard_problem(text, limits.levels);
-  if (events.problem.empty()) json::sax_parse(text.begin(), text.end(), &events);
+  if (!events.problem.empty()) return;
+  if (limits.constants && text.find_first_of("NI") != text.npos) {
+    const auto quoted = with_quoted_constants(text);
+    json::sax_parse(quoted.begin(), quoted.end(), &events);
+  } else {
+    json::sax_parse(text.begin(), text.end(), &events);
+  }
 }
 
 ParsedJson parse_json(std::string_view text, const JsonLimits& limits) {

@@ -16,6 +16,9 @@ struct JsonLimits {
   std::uint64_t text_bytes = std::uint64_t{16} << 20;
   /// What the values that are made of it may take: `[],[],…` takes thirty times its text.
   std::uint64_t value_bytes = std::uint64_t{40} << 20;
+  /// Whether NaN, Infinity and -Infinity, which Python writes and JSON does not have, are taken, as
+  /// texts.
+  bool constants = false;
 };
 
 /// What a scanner tells as it meets it. Deriving classes keep nothing, or a value; they may throw.
@@ -32,7 +35,8 @@ class JsonEvents : public nlohmann::json_sax<nlohmann::json> {
 /// Reads a JSON text event by event, and says what is wrong with it in `events.problem`.
 ///
 /// The one way in this library from JSON to values. Takes what Python's json takes (no byte order
-/// mark, nothing after the value), but for NaN, Infinity and numbers that no double holds. Nothing
+/// mark, nothing after the value), but for numbers that no double holds; NaN and the like only where
+/// the limits say so. Nothing
 /// recurses deeper than `limits.levels`, and no exception of the parser's leaves it.
 void scan_json(std::string_view text, const JsonLimits& limits, JsonEvents& events);
 

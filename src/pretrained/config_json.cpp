@@ -37,7 +37,7 @@ bool is_list_of(const nlohmann::json& field, Is is) {
 
 ConfigReader::ConfigReader(std::string place, const std::string& json_text, const char* part)
     : place_(std::move(place)) {
-  auto [config, problem] = io::parse_json(json_text);
+  auto [config, problem] = io::parse_json(json_text, {.constants = true});
   if (problem.empty() && !config.is_object()) problem = "expected a JSON object";
   if (!problem.empty()) throw ValueError(cat("[", place_, "] config.json: ", problem));
   if (part) {
@@ -70,6 +70,11 @@ void ConfigReader::read(const char* name, const nlohmann::json& field, int64_t& 
 }
 
 void ConfigReader::read(const char* name, const nlohmann::json& field, double& member) const {
+  constexpr auto kInfinity = std::numeric_limits<double>::infinity();
+  if (field == "Infinity" || field == "-Infinity") {
+    member = field == "Infinity" ? kInfinity : -kInfinity;
+    return;
+  }
   if (!field.is_number()) refuse(name, "a number");
   member = field.get<double>();
 }

@@ -35,6 +35,17 @@ std::string repeated(std::string_view part, std::size_t size) {
   return text;
 }
 
+TEST(Json, TakesPythonsConstantsAsTextsWhereItIsTold) {
+  const auto text = R"({"NaN": [NaN, Infinity, -Infinity], "a\"NaN": "Infinity\\", "b": 1})";
+  expect_problem(text, "an error at byte");
+  const auto parsed = parse_json(text, {.constants = true});
+  EXPECT_EQ(parsed.problem, "");
+  EXPECT_EQ(parsed.value, json::parse(R"({"NaN": ["NaN", "Infinity", "-Infinity"],
+                                          "a\"NaN": "Infinity\\", "b": 1})"));
+  expect_problem(R"({"a": Infinite})", "an error at byte", {.constants = true});
+  expect_problem(R"({"a": "NaN)", "an error at byte", {.constants = true});
+}
+
 TEST(Json, TakesWhatPythonTakes) {
   const auto parsed = parse_json(
       R"( {"a": [1, -2, 2.5e3, true, false, null, "\u00e9\ud83d\ude00\u0000"], "b": {}, "a": 3} )");

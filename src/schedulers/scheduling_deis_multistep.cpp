@@ -1,0 +1,112 @@
+#include "xattn/schedulers/scheduling_deis_multistep.h"
+
+#include <ATen/ops/exp.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/pow.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "schedulers/dpm_solver.h"
+#include "schedulers/noise_schedule.h"
+#include "schedulers/sigmas.h"
+#include "schedulers/timesteps.h"
+
+namespace xattn {
+namespace {
+
+constexpr auto kDeisPlace = "DEISMultistepScheduler";
+
+/// ∫ of the polynomial in log t that is 1 at b and 0 at c (and d), at t.
+at::Tensor integral(const at::Tensor& t, const at::Tensor& b, const at::Tensor& c) {
+  return t * (-c.log() + t.log() - 1) / (b.log() - c.log());
+}
+at::Tensor integral(const at::Tensor& t, const at::Tensor& b, const at::Tensor& c,
+                    const at::Tensor& d) {
+  const auto log_t = t.log();
+  const auto numerator = t * (c.log() * (d.log() - log_t + 1) - d.log() * log_t + d.log() +
+                              at::pow(log_t, 2) - 2 * log_t + 2);
+  return numerator / ((b.log() - c.log()) * (b.log() - d.log()));
+}
+
+at::Tensor deis_update(const DPMLevel& to, const std::vector<DPMLevel>& from,
+                       const std::vector<at::Tensor>& outputs, const at::Tensor& sample) {
+  if (from.size() == 1) {
+    const auto h = to.lambda - from[0].lambda;
+    return to.alpha / from[0].alpha * sample - to.sigma * (at::exp(h) - 1.0) * outputs[0];
+  }
+  const auto rho_t = to.sigma / to.alpha;
+  std::vector<at::Tensor> rho;
+  for (const auto& level : from) rho.push_back(level.sigma / level.alpha);
+  auto sum = sample / from[0].alpha;
+  const auto count = from.size();
+  for (size_t k = 0; k < count; ++k) {
+    const auto &b = rho[k], &c = rho[(k + 1) % count], &d = rho[(k + 2) % count];
+    const auto weight = count == 2 ? integral(rho_t, b, c) - integral(rho[0], b, c)
+                                   : integral(rho_t, b, c, d) - integral(rho[0], b, c, d);
+    sum = sum + weight * outputs[k];
+  }
+  return to.alpha * sum;
+}
+
+}  // namespace
+
+DEISMultistepScheduler::DEISMultistepScheduler(DEISMultistepSchedulerConfig config)
+    : config_(std::move(config)), alphas_cumprod_(make_alphas_cumprod(kDeisPlace, config_)) {
+  check_spread(kDeisPlace, config_);
+}
+
+Schedule DEISMultistepScheduler::schedule(const ScheduleOptions& options) const {
+  const auto known = training_sigmas(alphas_cumprod_);
+  const auto steps = steps_of(kDeisPlace, config_, options);
+  SigmaTable table;
+  table.timesteps = multistep_timesteps(config_, steps, config_.num_train_timesteps);
+  if (is_spread(config_)) {
+    table.sigmas = spread_sigmas(config_, known.front(), known.back(), steps);
+    table.timesteps = whole_timesteps_of(table.sigmas, known, config_.use_karras_sigmas);
+    table.sigmas.push_back(table.sigmas.back());
+  } else {
+    table.sigmas = interpolate(table.timesteps, known);
+    table.sigmas.push_back(known[0]);
+  }
+  Schedule result;
+  result.num_inference_steps = int64_t(table.timesteps.size());
+  result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
+  result.timesteps = whole_timesteps(table.timesteps, options.device);
+  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
+  return result;
+}
+
+SchedulerOutput DEISMultistepScheduler::step(const Schedule& schedule,
+                                             const at::Tensor& model_output, int64_t i,
+                                             const at::Tensor& sample, SchedulerState& state,
+                                             const StepOptions& options) const {
+  begin_step(kDeisPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  static const DPMAlgorithm kPredictsSample("dpmsolver++", "midpoint");
+  const auto level = [&](int64_t index) { return DPMLevel(element(schedule.sigmas, index)); };
+  const auto here = level(i);
+  const auto original = converted_output(kPredictsSample, config_.prediction_type, config_,
+                                         model_output, sample, here);
+  auto& outputs = state.outputs;  // the last one first
+  outputs.insert(outputs.begin(), (sample - here.alpha * original) / here.sigma);
+  if (int64_t(outputs.size()) > config_.solver_order) outputs.pop_back();
+
+  auto order = int64_t(outputs.size());
+  if (config_.lower_order_final && schedule.size() < 15) {
+    order = std::min(order, schedule.size() - i);
+  }
+  std::vector<DPMLevel> levels;
+  for (int64_t k = 0; k < order; ++k) levels.push_back(level(i - k));
+  return {deis_update(level(i + 1), levels, outputs, sample), at::Tensor()};
+}
+
+at::Tensor DEISMultistepScheduler::add_noise(const Schedule& schedule,
+                                             const at::Tensor& original_samples,
+                                             const at::Tensor& noise,
+                                             const at::Tensor& timesteps) const {
+  return add_noise_of_levels(kDeisPlace, schedule, original_samples, noise, timesteps);
+}
+
+}  // namespace xattn

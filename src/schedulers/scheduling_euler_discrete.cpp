@@ -1,0 +1,99 @@
+#include "xattn/schedulers/scheduling_euler_discrete.h"
+
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+
+#include "core/check.h"
+#include "schedulers/noise_schedule.h"
+#include "schedulers/sigmas.h"
+#include "schedulers/timesteps.h"
+
+namespace xattn {
+namespace {
+
+constexpr auto kEulerDiscretePlace = "EulerDiscreteScheduler";
+
+/// From the training's largest noise to its least, evenly in log σ, in float32.
+std::vector<double> log_linear(const std::vector<double>& training_sigmas, size_t steps) {
+  const auto log_of = [](double sigma) { return double(std::log(float(sigma))); };
+  const auto sigmas = at::linspace(log_of(training_sigmas.back()), log_of(training_sigmas.front()),
+                                   int64_t(steps) + 1, at::kFloat)
+                          .exp();
+  const auto* data = sigmas.const_data_ptr<float>();
+  return {data, data + sigmas.numel()};
+}
+
+}  // namespace
+
+EulerDiscreteScheduler::EulerDiscreteScheduler(EulerDiscreteSchedulerConfig config)
+    : config_(std::move(config)),
+      alphas_cumprod_(make_alphas_cumprod(kEulerDiscretePlace, config_,
+                                          config_.rescale_betas_zero_snr, kTerminalAlpha)) {
+  check_spread(kEulerDiscretePlace, config_);
+}
+
+bool EulerDiscreteScheduler::is_continuous() const {
+  return config_.timestep_type == "continuous" && config_.prediction_type == "v_prediction";
+}
+
+Schedule EulerDiscreteScheduler::schedule(const ScheduleOptions& options) const {
+  const auto known = training_sigmas(alphas_cumprod_);
+  Schedule result;
+  SigmaTable table;
+  auto& [timesteps, sigmas] = table;
+  if (!options.sigmas.empty()) {
+    check_sigmas(kEulerDiscretePlace, options);
+    for (const double sigma : options.sigmas) sigmas.push_back(double(float(sigma)));
+    for (size_t i = 0; i + 1 < sigmas.size(); ++i) {
+      timesteps.push_back(timestep_of(sigmas[i], known));
+    }
+  } else {
+    if (is_continuous() && !options.timesteps.empty()) {
+      throw_value_error(kEulerDiscretePlace, "timesteps", "none: those of the model are continuous",
+                        std::to_string(options.timesteps.size()));
+    }
+    timesteps = run_timesteps(kEulerDiscretePlace, config_, config_, options);
+    sigmas = config_.interpolation_type == "linear" ? interpolate(timesteps, known)
+                                                    : log_linear(known, timesteps.size());
+    table = spread_table(config_, std::move(table), known, config_.sigma_min, config_.sigma_max);
+    sigmas.push_back(config_.final_sigmas_type == "sigma_min" ? known[0] : 0);
+  }
+  result.num_inference_steps = int64_t(timesteps.size());
+  result.sigmas = at::tensor(sigmas, at::kDouble).to(at::kFloat);
+  result.timesteps =
+      is_continuous()
+          ? (0.25 * result.sigmas.narrow(0, 0, result.sigmas.size(0) - 1).log()).to(options.device)
+          : float_timesteps(timesteps, options.device);
+  result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
+  return result;
+}
+
+at::Tensor EulerDiscreteScheduler::scale_model_input(const Schedule& schedule,
+                                                     const at::Tensor& sample, int64_t i) const {
+  return scaled_input(schedule.sigmas, sample, i);
+}
+
+SchedulerOutput EulerDiscreteScheduler::step(const Schedule& schedule,
+                                             const at::Tensor& model_output, int64_t i,
+                                             const at::Tensor& sample, SchedulerState& state,
+                                             const StepOptions& options) const {
+  begin_step(kEulerDiscretePlace, schedule, model_output, i, sample, state, options,
+             /*knows_eta=*/false);
+  const auto from = sample.to(at::kFloat);
+  const auto sigma = element(schedule.sigmas, i);
+  const auto original = original_of(config_.prediction_type, model_output, from, sigma);
+  const auto derivative = (from - original) / sigma;
+  const auto previous = from + derivative * (element(schedule.sigmas, i + 1) - sigma);
+  return {previous.to(model_output.scalar_type()), original};
+}
+
+at::Tensor EulerDiscreteScheduler::add_noise(const Schedule& schedule,
+                                             const at::Tensor& original_samples,
+                                             const at::Tensor& noise,
+                                             const at::Tensor& timesteps) const {
+  return add_noise_of_sigmas(kEulerDiscretePlace, schedule, original_samples, noise, timesteps);
+}
+
+}  // namespace xattn

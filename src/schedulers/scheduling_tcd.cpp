@@ -1,0 +1,74 @@
+#include "xattn/schedulers/scheduling_tcd.h"
+
+#include <ATen/ops/scalar_tensor.h>
+
+#include <cmath>
+
+#include "core/check.h"
+#include "schedulers/noise_schedule.h"
+#include "schedulers/timesteps.h"
+
+namespace xattn {
+namespace {
+
+constexpr auto kTcdPlace = "TCDScheduler";
+
+}  // namespace
+
+TCDScheduler::TCDScheduler(TCDSchedulerConfig config)
+    : config_(std::move(config)),
+      alphas_cumprod_(make_alphas_cumprod(kTcdPlace, config_, config_.rescale_betas_zero_snr)) {}
+
+Schedule TCDScheduler::schedule(const ScheduleOptions& options) const {
+  Schedule result;
+  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
+  const auto timesteps =
+      distilled_timesteps(kTcdPlace, config_, config_.original_inference_steps, options);
+  result.num_inference_steps = int64_t(timesteps.size());
+  result.timesteps = whole_timesteps(timesteps, options.device);
+  return result;
+}
+
+SchedulerOutput TCDScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
+                                   int64_t i, const at::Tensor& sample, SchedulerState& state,
+                                   const StepOptions& options) const {
+  begin_step(kTcdPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/true);
+  const bool is_last = i + 1 == schedule.size();
+  const auto t = schedule.timesteps[i].item<int64_t>();
+  const double eta = options.eta.value_or(0.3);
+  if (!(eta >= 0 && eta <= 1)) throw_value_error(kTcdPlace, "eta", "0 to 1", std::to_string(eta));
+  const auto next = is_last ? 0 : schedule.timesteps[i + 1].item<int64_t>();
+  // In float32, as the original's.
+  const auto s = static_cast<int64_t>(std::floor(float(1 - eta) * float(next)));
+  const auto alpha = element(alphas_cumprod_, t), next_alpha = element(alphas_cumprod_, next),
+             alpha_s = element(alphas_cumprod_, s);
+  const auto beta = 1 - alpha, beta_s = 1 - alpha_s;
+  at::Tensor original, epsilon;
+  if (config_.prediction_type == "epsilon") {
+    original = (sample - beta.sqrt() * model_output) / alpha.sqrt();
+    epsilon = model_output;
+  } else if (config_.prediction_type == "sample") {
+    original = model_output;
+    epsilon = (sample - root(alpha) * original) / root(beta);
+  } else {
+    original = root(alpha) * sample - root(beta) * model_output;
+    epsilon = root(alpha) * model_output + root(beta) * sample;
+  }
+  const auto noised = alpha_s.sqrt() * original + beta_s.sqrt() * epsilon;
+  if (is_last || eta == 0) return {noised, noised};
+  const auto ratio = next_alpha / alpha_s;
+  const auto noise = draw_noise(kTcdPlace, noised, options.generators);
+  return {ratio.sqrt() * noised + (1 - ratio).sqrt() * noise, noised};
+}
+
+at::Tensor TCDScheduler::add_noise(const Schedule&, const at::Tensor& original_samples,
+                                   const at::Tensor& noise, const at::Tensor& timesteps) const {
+  return add_noise_of(kTcdPlace, alphas_cumprod_, original_samples, noise, timesteps);
+}
+
+at::Tensor TCDScheduler::get_velocity(const at::Tensor& sample, const at::Tensor& noise,
+                                      const at::Tensor& timesteps) const {
+  return velocity_of(kTcdPlace, alphas_cumprod_, sample, noise, timesteps);
+}
+
+}  // namespace xattn

@@ -1,0 +1,140 @@
+#include "schedulers/timesteps.h"
+
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/check.h"
+#include "xattn/core/error.h"
+
+namespace xattn {
+
+int64_t steps_of(const char* place, const NoiseScheduleConfig& config,
+                 const ScheduleOptions& options) {
+  if (!options.timesteps.empty() || !options.sigmas.empty() || !options.num_inference_steps) {
+    throw ValueError(fmt::format("[{}] schedule: expected num_inference_steps alone, got {}", place,
+                                 !options.timesteps.empty()
+                                     ? "timesteps"
+                                     : (!options.sigmas.empty() ? "sigmas" : "nothing")));
+  }
+  const auto steps = *options.num_inference_steps;
+  if (steps < 1 || steps > config.num_train_timesteps) {
+    throw_value_error(place, "num_inference_steps",
+                      fmt::format("1 to {}, as the model was trained", config.num_train_timesteps),
+                      std::to_string(steps));
+  }
+  return steps;
+}
+
+void check_timesteps(const char* place, const NoiseScheduleConfig& config,
+                     const std::vector<int64_t>& timesteps) {
+  auto previous = config.num_train_timesteps;
+  for (const auto timestep : timesteps) {
+    if (timestep < 0 || timestep >= previous) {
+      throw_value_error(place, "timesteps",
+                        fmt::format("descending ones below {}", config.num_train_timesteps),
+                        fmt::format("{} after {}", timestep, previous));
+    }
+    previous = timestep;
+  }
+}
+
+double round_half_even(double value) {
+  return std::nearbyint(value);
+}
+
+std::vector<double> linspace(double first, double last, int64_t count) {
+  std::vector<double> values(static_cast<size_t>(count), first);
+  const double step = count > 1 ? (last - first) / double(count - 1) : 0;
+  for (int64_t i = 0; i < count; ++i) values[i] = double(i) * step + first;
+  if (count > 1) values.back() = last;
+  return values;
+}
+
+std::vector<double> arange_down(double first, double step) {
+  // numpy adds multiples of the difference of its first two values, which is rounded.
+  const auto count = static_cast<int64_t>(std::ceil(first / step));
+  const double difference = (first - step) - first;
+  std::vector<double> values;
+  for (int64_t i = 0; i < count; ++i) values.push_back(first + double(i) * difference);
+  return values;
+}
+
+std::vector<double> spaced_timesteps(const NoiseScheduleConfig& config, int64_t steps) {
+  const auto train = config.num_train_timesteps;
+  std::vector<double> timesteps;
+  if (config.timestep_spacing == "linspace") {
+    timesteps = linspace(0, double(train - 1), steps);
+    return {timesteps.rbegin(), timesteps.rend()};
+  }
+  if (config.timestep_spacing == "leading") {
+    const auto ratio = train / steps;
+    for (auto i = steps; i > 0; --i) {
+      timesteps.push_back(double((i - 1) * ratio + config.steps_offset));
+    }
+    return timesteps;
+  }
+  timesteps = arange_down(double(train), double(train) / double(steps));
+  for (auto& timestep : timesteps) timestep = round_half_even(timestep) - 1;
+  return timesteps;
+}
+
+std::vector<double> multistep_timesteps(const NoiseScheduleConfig& config, int64_t steps,
+                                        int64_t train) {
+  std::vector<double> timesteps;
+  if (config.timestep_spacing == "trailing") {
+    timesteps = arange_down(double(train), double(config.num_train_timesteps) / double(steps));
+    for (auto& timestep : timesteps) timestep = round_half_even(timestep) - 1;
+    return timesteps;
+  }
+  if (config.timestep_spacing == "linspace") {
+    const auto ascending = linspace(0, double(train - 1), steps + 1);
+    for (auto i = steps; i > 0; --i) timesteps.push_back(round_half_even(ascending[size_t(i)]));
+    return timesteps;
+  }
+  const auto ratio = train / (steps + 1);
+  for (auto i = steps; i > 0; --i) timesteps.push_back(double(i * ratio + config.steps_offset));
+  return timesteps;
+}
+
+std::vector<double> distilled_timesteps(const char* place, const NoiseScheduleConfig& config,
+                                        int64_t original_steps, const ScheduleOptions& options) {
+  if (original_steps > config.num_train_timesteps) {
+    throw_value_error(place, "original_inference_steps",
+                      fmt::format("at most {}", config.num_train_timesteps),
+                      std::to_string(original_steps));
+  }
+  if (!options.timesteps.empty() && !options.num_inference_steps && options.sigmas.empty()) {
+    check_timesteps(place, config, options.timesteps);
+    return {options.timesteps.begin(), options.timesteps.end()};
+  }
+  const auto steps = steps_of(place, config, options);
+  if (steps > original_steps) {
+    throw_value_error(place, "num_inference_steps",
+                      fmt::format("at most {}, as the model was distilled", original_steps),
+                      std::to_string(steps));
+  }
+  const auto ratio = config.num_train_timesteps / original_steps;
+  const double part = double(original_steps) / double(steps);
+  std::vector<double> timesteps;
+  for (int64_t i = 0; i < steps; ++i) {
+    const auto index = static_cast<int64_t>(std::floor(double(i) * part));
+    timesteps.push_back(double((original_steps - index) * ratio - 1));
+  }
+  return timesteps;
+}
+
+at::Tensor whole_timesteps(const std::vector<double>& timesteps, at::Device device) {
+  std::vector<int64_t> whole;
+  for (const auto timestep : timesteps) {
+    whole.push_back(static_cast<int64_t>(round_half_even(timestep)));
+  }
+  return at::tensor(whole, at::kLong).to(device);
+}
+
+at::Tensor float_timesteps(const std::vector<double>& timesteps, at::Device device) {
+  return at::tensor(timesteps, at::kDouble).to(at::kFloat).to(device);
+}
+
+}  // namespace xattn

@@ -1,0 +1,81 @@
+// What schedulers refuse, and what they keep apart.
+
+#include <gtest/gtest.h>
+#include <torch/utils.h>
+
+#include <thread>
+
+#include "support/errors.h"
+#include "xattn/core/error.h"
+#include "xattn/pretrained/open_scheduler.h"
+
+namespace xattn {
+namespace {
+
+const auto kConfig = R"({"_class_name": "EulerDiscreteScheduler"})";
+
+TEST(Schedulers, AClassThatIsNotKnownIsNamedWithThoseThatAre) {
+  try {
+    scheduler_from_json(R"({"_class_name": "NoSuchScheduler"})");
+    FAIL();
+  } catch (const ValueError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("'NoSuchScheduler'"), std::string::npos) << message;
+    EXPECT_NE(message.find("DDIMScheduler"), std::string::npos) << message;
+  }
+}
+
+TEST(Schedulers, OneServesManyThreads) {
+  const torch::NoGradGuard no_grad;
+  const auto scheduler = scheduler_from_json(kConfig, "PNDMScheduler");
+  const auto schedule = scheduler->schedule({.num_inference_steps = 20});
+  const auto start = at::randn({1, 4, 8, 8});
+  const auto run = [&] {
+    SchedulerState state;
+    auto sample = start;
+    for (int64_t i = 0; i < schedule.size(); ++i) {
+      sample = scheduler->step(schedule, sample.sin(), i, sample, state).prev_sample;
+    }
+    return sample;
+  };
+  const auto expected = run();
+  std::vector<at::Tensor> found(8);
+  std::vector<std::thread> threads;
+  for (auto& result : found) threads.emplace_back([&] { result = run(); });
+  for (auto& thread : threads) thread.join();
+  for (const auto& result : found) EXPECT_TRUE(result.equal(expected));
+}
+
+TEST(Schedulers, StepsOutOfOrderAreRefused) {
+  const auto scheduler = scheduler_from_json(kConfig);
+  const auto schedule = scheduler->schedule({.num_inference_steps = 5});
+  const auto sample = at::randn({1, 4, 8, 8});
+  SchedulerState state;
+  EXPECT_THROW(scheduler->step(schedule, sample, 5, sample, state), ValueError);
+  scheduler->step(schedule, sample, 2, sample, state);
+  EXPECT_THROW(scheduler->step(schedule, sample, 2, sample, state), ValueError);
+  EXPECT_THROW(scheduler->step(schedule, sample, 4, sample, state), ValueError);
+  scheduler->step(schedule, sample, 3, sample, state);
+}
+
+TEST(Schedulers, WhatASchedulerDoesNotKnowIsRefused) {
+  const auto scheduler = scheduler_from_json(kConfig);
+  const auto sample = at::randn({1, 4, 8, 8});
+  const auto schedule = scheduler->schedule({.num_inference_steps = 5});
+  SchedulerState state;
+  EXPECT_THROW(scheduler->step(schedule, sample, 0, sample, state, {.eta = 0.5}), ValueError);
+  EXPECT_THROW(scheduler->schedule({}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.num_inference_steps = 0}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.num_inference_steps = 1001}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.num_inference_steps = 5, .sigmas = {1, 0}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.timesteps = {1, 2}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.sigmas = {1, 2}}), ValueError);
+  EXPECT_THROW(scheduler_from_json(R"({"_class_name": "DDIMScheduler", "beta_schedule": "wavy"})"),
+               ValueError);
+  EXPECT_THROW(scheduler_from_json(R"({"_class_name": "EulerDiscreteScheduler",
+                                       "use_karras_sigmas": true, "use_beta_sigmas": true})"),
+               ValueError);
+}
+
+}  // namespace
+}  // namespace xattn
