@@ -33,6 +33,10 @@ endif()
 # change with an empty entry, which is the working directory.
 file(RELATIVE_PATH xattn_lib_from_bin "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
 set(xattn_run_path "$ORIGIN/${xattn_lib_from_bin}" ${CMAKE_INSTALL_RPATH})
+if(XATTN_WITH_TORCH)
+  # By name, for CMake leaves out what lies in the project's own folder, as build/venv does.
+  list(APPEND xattn_run_path "$<TARGET_FILE_DIR:c10>")
+endif()
 
 # All objects are compiled with the same -fPIC, because g++ drops a precompiled header, without a word,
 # when flags differ; CMake would give libraries -fPIC and programs -fPIE.

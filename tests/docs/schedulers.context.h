@@ -1,3 +1,3 @@
 // What the document's fragments take for granted.
-const auto unet = xattn::from_pretrained<xattn::UNet2DConditionModel>("stable-diffusion-v1-5/unet");
+auto unet = xattn::from_pretrained<xattn::UNet2DConditionModel>("stable-diffusion-v1-5/unet");
 const auto text = unet->prepare(torch::randn({1, 77, 12}));
