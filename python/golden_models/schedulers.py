@@ -201,7 +201,8 @@ def lcm() -> Iterator[Case]:
     for betas, prediction in itertools.product(BETAS, ("epsilon", "sample", "v_prediction")):
         yield name, {"beta_schedule": betas, "prediction_type": prediction}, steps, {}
     yield name, {"clip_sample": True}, steps, {}
-    yield name, {"thresholding": True, "rescale_betas_zero_snr": True}, steps, {}
+    yield name, {"thresholding": True}, steps, {}
+    yield name, {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}, steps, {}
     yield name, {"original_inference_steps": 100, "timestep_scaling": 8.0}, {"num_inference_steps": 8}, {}
     yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"several_generators": True}
     yield name, {}, {"num_inference_steps": 1}, {}

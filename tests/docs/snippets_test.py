@@ -96,7 +96,7 @@ class Snippets(unittest.TestCase):
         self.assertEqual(ran.stdout.splitlines(), ["[4, 3, 64, 64]"] * 2)
 
     def test_cmake_is_the_consumers(self) -> None:
-        consumer = (ROOT / "tests/consumer/project/CMakeLists.txt").read_text().replace("consumer", "my_program")
+        consumer = (ROOT / "tests/package/project/CMakeLists.txt").read_text().replace("consumer", "my_program")
         for code in snippets(ROOT / "README.md", "cmake"):
             for line in code.splitlines():
                 self.assertIn(line.split("#")[0].strip(), consumer)
