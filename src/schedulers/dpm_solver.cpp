@@ -77,7 +77,7 @@ DPMAlgorithm::DPMAlgorithm(const std::string& algorithm_type, const std::string&
 at::Tensor converted_output(const DPMAlgorithm& algorithm, const std::string& prediction_type,
                             const ThresholdConfig& threshold, const at::Tensor& model_output,
                             const at::Tensor& sample, const DPMLevel& level) {
-  const auto& [alpha, sigma, lambda] = level;
+  const auto &alpha = level.alpha, &sigma = level.sigma;
   const auto original_of_epsilon = [&](const at::Tensor& epsilon) {
     return (sample - sigma * epsilon) / alpha;
   };
