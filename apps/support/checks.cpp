@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <locale>
+#include <sstream>
 #include <utility>
 
 #include "support/program.h"
@@ -18,9 +19,10 @@ namespace {
 /// Whether all of a text is a number.
 template <typename Number>
 bool parse(const std::string& text, Number& number) {
-  const auto* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && rest == end;
+  // Not from_chars, which libc++ has for whole numbers only.
+  std::istringstream in(text);
+  in.imbue(std::locale::classic());
+  return in >> std::noskipws >> number && in.peek() == std::istringstream::traits_type::eof();
 }
 
 template <typename Number>
