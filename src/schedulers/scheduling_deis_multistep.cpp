@@ -19,16 +19,21 @@ namespace {
 
 constexpr auto kDeisPlace = "DEISMultistepScheduler";
 
+/// As numpy's, which the original uses here: differences of these cancel.
+at::Tensor log_of(const at::Tensor& x) {
+  return at::scalar_tensor(std::log(x.item<float>()), at::kFloat);
+}
+
 /// ∫ of the polynomial in log t that is 1 at b and 0 at c (and d), at t.
 at::Tensor integral(const at::Tensor& t, const at::Tensor& b, const at::Tensor& c) {
-  return t * (-c.log() + t.log() - 1) / (b.log() - c.log());
+  return t * (-log_of(c) + log_of(t) - 1) / (log_of(b) - log_of(c));
 }
 at::Tensor integral(const at::Tensor& t, const at::Tensor& b, const at::Tensor& c,
                     const at::Tensor& d) {
-  const auto log_t = t.log();
-  const auto numerator = t * (c.log() * (d.log() - log_t + 1) - d.log() * log_t + d.log() +
+  const auto log_t = log_of(t);
+  const auto numerator = t * (log_of(c) * (log_of(d) - log_t + 1) - log_of(d) * log_t + log_of(d) +
                               at::pow(log_t, 2) - 2 * log_t + 2);
-  return numerator / ((b.log() - c.log()) * (b.log() - d.log()));
+  return numerator / ((log_of(b) - log_of(c)) * (log_of(b) - log_of(d)));
 }
 
 at::Tensor deis_update(const DPMLevel& to, const std::vector<DPMLevel>& from,
