@@ -5,7 +5,6 @@
 #include <sstream>
 
 #include "folder_model.h"
-
 #include "xattn/core/error.h"
 #include "xattn/pretrained/from_checkpoint.h"
 

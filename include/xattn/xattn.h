@@ -63,6 +63,7 @@
 #include <xattn/pretrained/open_scheduler.h>
 #include <xattn/pretrained/save_pretrained.h>
 #include <xattn/schedulers/noise_schedule_config.h>
+#include <xattn/schedulers/noise_scheduler.h>
 #include <xattn/schedulers/scheduler.h>
 #include <xattn/schedulers/scheduling_ddim.h>
 #include <xattn/schedulers/scheduling_ddpm.h>

@@ -5,6 +5,7 @@
 #include <ATen/ops/pow.h>
 #include <ATen/ops/sqrt.h>
 
+#include "core/check.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
 
@@ -78,26 +79,14 @@ at::Tensor converted_output(const DPMAlgorithm& algorithm, const std::string& pr
                             const ThresholdConfig& threshold, const at::Tensor& model_output,
                             const at::Tensor& sample, const DPMLevel& level) {
   const auto &alpha = level.alpha, &sigma = level.sigma;
-  const auto original_of_epsilon = [&](const at::Tensor& epsilon) {
-    return (sample - sigma * epsilon) / alpha;
-  };
   if (algorithm.predicts_sample) {
-    auto original = model_output;
-    if (prediction_type == "epsilon") {
-      original = original_of_epsilon(model_output);
-    } else if (prediction_type == "v_prediction") {
-      original = alpha * sample - sigma * model_output;
-    }
-    return in_range_of(threshold, original);
+    return in_range_of(threshold,
+                       predicted_original(prediction_type, model_output, sample, alpha, sigma));
   }
-  auto epsilon = model_output;
-  if (prediction_type == "sample") {
-    epsilon = (sample - alpha * model_output) / sigma;
-  } else if (prediction_type == "v_prediction") {
-    epsilon = alpha * model_output + sigma * sample;
-  }
+  const auto epsilon = predicted_epsilon(prediction_type, model_output, sample, alpha, sigma);
   if (!threshold.thresholding) return epsilon;
-  return (sample - alpha * in_range_of(threshold, original_of_epsilon(epsilon))) / sigma;
+  const auto original = (sample - sigma * epsilon) / alpha;
+  return (sample - alpha * in_range_of(threshold, original)) / sigma;
 }
 
 at::Tensor dpm_solver_update(const DPMAlgorithm& algorithm, const DPMLevel& to,
@@ -151,7 +140,25 @@ at::Tensor dpm_solver_singlestep_update(const DPMAlgorithm& algorithm, const DPM
   return algorithm.is_sde ? result + noise_factor(algorithm, to, step.h) * noise : result;
 }
 
-at::Tensor add_noise_of_levels(const char* place, const Schedule& schedule,
+std::vector<DPMLevel> levels_of(const Schedule& schedule, int64_t last, int64_t count) {
+  std::vector<DPMLevel> levels;
+  for (int64_t k = 0; k < count; ++k) levels.emplace_back(element(schedule.sigmas, last - k));
+  return levels;
+}
+
+void remember(SchedulerState& state, const at::Tensor& output, int64_t most) {
+  state.outputs.insert(state.outputs.begin(), output);
+  if (int64_t(state.outputs.size()) > most) state.outputs.pop_back();
+}
+
+void check_final_sigmas(std::string_view place, const std::string& algorithm_type,
+                        const std::string& final_sigmas_type) {
+  if (algorithm_type.ends_with("++") || final_sigmas_type != "zero") return;
+  throw_value_error(place, "final_sigmas_type", "sigma_min, as algorithm_type is " + algorithm_type,
+                    "zero");
+}
+
+at::Tensor add_noise_of_levels(std::string_view place, const Schedule& schedule,
                                const at::Tensor& original_samples, const at::Tensor& noise,
                                const at::Tensor& timesteps) {
   const auto sigma = sigmas_at(place, schedule, timesteps, original_samples);

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "xattn/schedulers/noise_schedule_config.h"
@@ -45,8 +46,19 @@ at::Tensor dpm_solver_singlestep_update(const DPMAlgorithm& algorithm, const DPM
                                         const std::vector<at::Tensor>& outputs,
                                         const at::Tensor& sample, const at::Tensor& noise);
 
+/// The levels of the schedule from `last` back, the last one first.
+std::vector<DPMLevel> levels_of(const Schedule& schedule, int64_t last, int64_t count);
+
+/// Puts an output in front of those that the run remembers, and forgets what is more than `most`.
+void remember(SchedulerState& state, const at::Tensor& output, int64_t most);
+
+/// Throws `ValueError` where a solver that works with ε would end without noise, which it divides
+/// by.
+void check_final_sigmas(std::string_view place, const std::string& algorithm_type,
+                        const std::string& final_sigmas_type);
+
 /// samples · α + noise · σ of the schedule's timesteps `[B]`.
-at::Tensor add_noise_of_levels(const char* place, const Schedule& schedule,
+at::Tensor add_noise_of_levels(std::string_view place, const Schedule& schedule,
                                const at::Tensor& original_samples, const at::Tensor& noise,
                                const at::Tensor& timesteps);
 

@@ -43,7 +43,7 @@ at::Tensor betas_for_alpha_bar(int64_t count, double (*alpha_bar)(double)) {
   return at::tensor(betas, at::kDouble).to(at::kFloat);
 }
 
-at::Tensor make_betas(const char* place, const NoiseScheduleConfig& config) {
+at::Tensor make_betas(std::string_view place, const NoiseScheduleConfig& config) {
   const auto count = config.num_train_timesteps;
   if (config.trained_betas) {
     if (int64_t(config.trained_betas->size()) != count) {
@@ -83,8 +83,8 @@ at::Tensor rescale_zero_terminal_snr(const at::Tensor& betas) {
 }
 
 /// The values of timesteps `[B]`, to be multiplied with samples `[B, …]`.
-at::Tensor at_timesteps(const char* place, const at::Tensor& values, const at::Tensor& timesteps,
-                        const at::Tensor& samples) {
+at::Tensor at_timesteps(std::string_view place, const at::Tensor& values,
+                        const at::Tensor& timesteps, const at::Tensor& samples) {
   check_shape(place, "timesteps", timesteps, {"B"});
   if (timesteps.is_floating_point()) {
     throw_value_error(place, "timesteps", "whole numbers", dtype_text(timesteps.scalar_type()));
@@ -103,8 +103,8 @@ at::Tensor at_timesteps(const char* place, const at::Tensor& values, const at::T
 
 }  // namespace
 
-at::Tensor make_alphas_cumprod(const char* place, const NoiseScheduleConfig& config, bool zero_snr,
-                               std::optional<double> terminal_alpha) {
+at::Tensor make_alphas_cumprod(std::string_view place, const NoiseScheduleConfig& config,
+                               bool zero_snr, std::optional<double> terminal_alpha) {
   auto betas = make_betas(place, config);
   if (zero_snr) betas = rescale_zero_terminal_snr(betas);
   auto alphas_cumprod = at::cumprod(1.0 - betas, 0);
@@ -120,7 +120,7 @@ at::Tensor root(const at::Tensor& x) {
   return at::pow(x, 0.5);
 }
 
-at::Tensor add_noise_of(const char* place, const at::Tensor& alphas_cumprod,
+at::Tensor add_noise_of(std::string_view place, const at::Tensor& alphas_cumprod,
                         const at::Tensor& original_samples, const at::Tensor& noise,
                         const at::Tensor& timesteps) {
   const auto alphas =
@@ -128,11 +128,27 @@ at::Tensor add_noise_of(const char* place, const at::Tensor& alphas_cumprod,
   return root(alphas) * original_samples + root(1 - alphas) * noise;
 }
 
-at::Tensor velocity_of(const char* place, const at::Tensor& alphas_cumprod,
+at::Tensor velocity_of(std::string_view place, const at::Tensor& alphas_cumprod,
                        const at::Tensor& sample, const at::Tensor& noise,
                        const at::Tensor& timesteps) {
   const auto alphas = at_timesteps(place, alphas_cumprod.to(sample), timesteps, sample);
   return root(alphas) * noise - root(1 - alphas) * sample;
+}
+
+at::Tensor predicted_original(const std::string& prediction_type, const at::Tensor& model_output,
+                              const at::Tensor& sample, const at::Tensor& alpha,
+                              const at::Tensor& sigma) {
+  if (prediction_type == "epsilon") return (sample - sigma * model_output) / alpha;
+  if (prediction_type == "v_prediction") return alpha * sample - sigma * model_output;
+  return model_output;
+}
+
+at::Tensor predicted_epsilon(const std::string& prediction_type, const at::Tensor& model_output,
+                             const at::Tensor& sample, const at::Tensor& alpha,
+                             const at::Tensor& sigma) {
+  if (prediction_type == "sample") return (sample - alpha * model_output) / sigma;
+  if (prediction_type == "v_prediction") return alpha * model_output + sigma * sample;
+  return model_output;
 }
 
 at::Tensor in_range_of(const ThresholdConfig& config, const at::Tensor& sample) {
@@ -149,7 +165,7 @@ at::Tensor in_range_of(const ThresholdConfig& config, const at::Tensor& sample) 
   return (at::clamp(wide, -most, most) / most).reshape(sample.sizes()).to(sample.scalar_type());
 }
 
-at::Tensor draw_noise(const char* place, const at::Tensor& like,
+at::Tensor draw_noise(std::string_view place, const at::Tensor& like,
                       const std::vector<at::Generator>& generators) {
   const auto draw = [&](at::IntArrayRef sizes, std::optional<at::Generator> generator) {
     const auto device = generator ? generator->device() : like.device();
@@ -168,7 +184,7 @@ at::Tensor draw_noise(const char* place, const at::Tensor& like,
   return at::cat(noise);
 }
 
-void begin_step(const char* place, const Schedule& schedule, const at::Tensor& model_output,
+void begin_step(std::string_view place, const Schedule& schedule, const at::Tensor& model_output,
                 int64_t i, const at::Tensor& sample, SchedulerState& state,
                 const StepOptions& options, bool knows_eta) {
   if (i < 0 || i >= schedule.size()) {
@@ -176,6 +192,10 @@ void begin_step(const char* place, const Schedule& schedule, const at::Tensor& m
   }
   if (!sample.defined() || !model_output.defined() || sample.dim() < 1) {
     throw_value_error(place, "sample and model_output", "tensors", "nothing");
+  }
+  if (model_output.sizes() != sample.sizes()) {
+    throw_value_error(place, "model_output", shape_text(sample.sizes()) + ", as the sample",
+                      shape_text(model_output.sizes()));
   }
   if (options.eta && !knows_eta) {
     throw_value_error(place, "eta", "none: this scheduler has no such option",

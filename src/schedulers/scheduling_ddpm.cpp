@@ -7,6 +7,7 @@
 #include <ATen/ops/tensor.h>
 
 #include "core/check.h"
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/timesteps.h"
 
@@ -18,22 +19,14 @@ constexpr auto kDdpmPlace = "DDPMScheduler";
 }  // namespace
 
 DDPMScheduler::DDPMScheduler(DDPMSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kDdpmPlace, config_, config_.rescale_betas_zero_snr)) {}
+    : AlphaScheduler(make_alphas_cumprod(kDdpmPlace, checked(kDdpmPlace, config),
+                                         config.rescale_betas_zero_snr)),
+      config_(std::move(config)) {}
 
 Schedule DDPMScheduler::schedule(const ScheduleOptions& options) const {
-  Schedule result;
-  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  if (!options.timesteps.empty() && !options.num_inference_steps && options.sigmas.empty()) {
-    check_timesteps(kDdpmPlace, config_, options.timesteps);
-    result.timesteps = at::tensor(options.timesteps, at::kLong).to(options.device);
-    result.num_inference_steps = result.size();
-    return result;
-  }
-  result.num_inference_steps = steps_of(kDdpmPlace, config_, options);
-  result.timesteps =
-      whole_timesteps(spaced_timesteps(config_, result.num_inference_steps), options.device);
-  return result;
+  auto timesteps = own_timesteps(kDdpmPlace, config_, options);
+  if (!timesteps) timesteps = spaced_timesteps(config_, steps_of(kDdpmPlace, config_, options));
+  return whole_schedule(*timesteps, options.device);
 }
 
 at::Tensor DDPMScheduler::variance(const at::Tensor& alpha, const at::Tensor& previous_alpha,
@@ -55,18 +48,18 @@ at::Tensor DDPMScheduler::variance(const at::Tensor& alpha, const at::Tensor& pr
 SchedulerOutput DDPMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                     int64_t i, const at::Tensor& sample, SchedulerState& state,
                                     const StepOptions& options) const {
-  begin_step(kDdpmPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
   const bool learned = config_.variance_type.starts_with("learned");
   at::Tensor output = model_output, predicted_variance;
-  if (learned) {
-    if (model_output.size(1) != 2 * sample.size(1)) {
+  if (learned && model_output.defined() && sample.defined() && sample.dim() > 1) {
+    if (model_output.dim() < 2 || model_output.size(1) != 2 * sample.size(1)) {
       throw_value_error(kDdpmPlace, "model_output",
                         "twice the sample's channels, the second half for the learned variance",
-                        std::to_string(model_output.size(1)));
+                        shape_text(model_output.sizes()));
     }
     output = model_output.narrow(1, 0, sample.size(1));
     predicted_variance = model_output.narrow(1, sample.size(1), sample.size(1));
   }
+  begin_step(kDdpmPlace, schedule, output, i, sample, state, options, /*knows_eta=*/false);
   const auto t = schedule.timesteps[i].item<int64_t>();
   const bool is_last = i + 1 == schedule.size();
   const auto alpha = element(alphas_cumprod_, t);
@@ -77,15 +70,8 @@ SchedulerOutput DDPMScheduler::step(const Schedule& schedule, const at::Tensor& 
   const auto current_alpha = alpha / previous_alpha;
   const auto current_beta = 1 - current_alpha;
 
-  at::Tensor original;
-  if (config_.prediction_type == "epsilon") {
-    original = (sample - root(beta) * output) / root(alpha);
-  } else if (config_.prediction_type == "sample") {
-    original = output;
-  } else {
-    original = root(alpha) * sample - root(beta) * output;
-  }
-  original = in_range_of(config_, original);
+  const auto original = in_range_of(config_, predicted_original(config_.prediction_type, output,
+                                                                sample, root(alpha), root(beta)));
 
   auto previous = root(previous_alpha) * current_beta / beta * original +
                   root(current_alpha) * previous_beta / beta * sample;
@@ -101,16 +87,6 @@ SchedulerOutput DDPMScheduler::step(const Schedule& schedule, const at::Tensor& 
     }
   }
   return {previous, original};
-}
-
-at::Tensor DDPMScheduler::add_noise(const Schedule&, const at::Tensor& original_samples,
-                                    const at::Tensor& noise, const at::Tensor& timesteps) const {
-  return add_noise_of(kDdpmPlace, alphas_cumprod_, original_samples, noise, timesteps);
-}
-
-at::Tensor DDPMScheduler::get_velocity(const at::Tensor& sample, const at::Tensor& noise,
-                                       const at::Tensor& timesteps) const {
-  return velocity_of(kDdpmPlace, alphas_cumprod_, sample, noise, timesteps);
 }
 
 }  // namespace xattn

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "schedulers/checked_config.h"
 #include "schedulers/dpm_solver.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
@@ -59,9 +60,8 @@ at::Tensor deis_update(const DPMLevel& to, const std::vector<DPMLevel>& from,
 }  // namespace
 
 DEISMultistepScheduler::DEISMultistepScheduler(DEISMultistepSchedulerConfig config)
-    : config_(std::move(config)), alphas_cumprod_(make_alphas_cumprod(kDeisPlace, config_)) {
-  check_spread(kDeisPlace, config_);
-}
+    : SolverScheduler(make_alphas_cumprod(kDeisPlace, checked(kDeisPlace, config))),
+      config_(std::move(config)) {}
 
 Schedule DEISMultistepScheduler::schedule(const ScheduleOptions& options) const {
   const auto known = training_sigmas(alphas_cumprod_);
@@ -76,12 +76,7 @@ Schedule DEISMultistepScheduler::schedule(const ScheduleOptions& options) const 
     table.sigmas = interpolate(table.timesteps, known);
     table.sigmas.push_back(known[0]);
   }
-  Schedule result;
-  result.num_inference_steps = int64_t(table.timesteps.size());
-  result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
-  result.timesteps = whole_timesteps(table.timesteps, options.device);
-  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  return result;
+  return solver_schedule(table, options.device);
 }
 
 SchedulerOutput DEISMultistepScheduler::step(const Schedule& schedule,
@@ -90,28 +85,17 @@ SchedulerOutput DEISMultistepScheduler::step(const Schedule& schedule,
                                              const StepOptions& options) const {
   begin_step(kDeisPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
   static const DPMAlgorithm kPredictsSample("dpmsolver++", "midpoint");
-  const auto level = [&](int64_t index) { return DPMLevel(element(schedule.sigmas, index)); };
-  const auto here = level(i);
+  const auto here = DPMLevel(element(schedule.sigmas, i));
   const auto original = converted_output(kPredictsSample, config_.prediction_type, config_,
                                          model_output, sample, here);
-  auto& outputs = state.outputs;  // the last one first
-  outputs.insert(outputs.begin(), (sample - here.alpha * original) / here.sigma);
-  if (int64_t(outputs.size()) > config_.solver_order) outputs.pop_back();
+  remember(state, (sample - here.alpha * original) / here.sigma, config_.solver_order);
 
-  auto order = int64_t(outputs.size());
+  auto order = int64_t(state.outputs.size());
   if (config_.lower_order_final && schedule.size() < 15) {
     order = std::min(order, schedule.size() - i);
   }
-  std::vector<DPMLevel> levels;
-  for (int64_t k = 0; k < order; ++k) levels.push_back(level(i - k));
-  return {deis_update(level(i + 1), levels, outputs, sample), at::Tensor()};
-}
-
-at::Tensor DEISMultistepScheduler::add_noise(const Schedule& schedule,
-                                             const at::Tensor& original_samples,
-                                             const at::Tensor& noise,
-                                             const at::Tensor& timesteps) const {
-  return add_noise_of_levels(kDeisPlace, schedule, original_samples, noise, timesteps);
+  const auto next = DPMLevel(element(schedule.sigmas, i + 1));
+  return {deis_update(next, levels_of(schedule, i, order), state.outputs, sample), at::Tensor()};
 }
 
 }  // namespace xattn

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "schedulers/checked_config.h"
 #include "schedulers/dpm_solver.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
@@ -25,15 +26,11 @@ DPMAlgorithm algorithm_of(const DPMSolverMultistepSchedulerConfig& config) {
 }  // namespace
 
 DPMSolverMultistepScheduler::DPMSolverMultistepScheduler(DPMSolverMultistepSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kDpmMultistepPlace, config_,
-                                          config_.rescale_betas_zero_snr, kTerminalAlpha)) {
-  check_spread(kDpmMultistepPlace, config_);
+    : SolverScheduler(make_alphas_cumprod(kDpmMultistepPlace, checked(kDpmMultistepPlace, config),
+                                          config.rescale_betas_zero_snr, kTerminalAlpha)),
+      config_(std::move(config)) {
   const auto algorithm = algorithm_of(config_);
-  if (!algorithm.predicts_sample && config_.final_sigmas_type == "zero") {
-    throw_value_error(kDpmMultistepPlace, "final_sigmas_type",
-                      "sigma_min, as algorithm_type is " + config_.algorithm_type, "zero");
-  }
+  check_final_sigmas(kDpmMultistepPlace, config_.algorithm_type, config_.final_sigmas_type);
   if (algorithm.is_sde && !algorithm.predicts_sample && config_.solver_order == 3) {
     throw_value_error(kDpmMultistepPlace, "solver_order",
                       "1 or 2, as algorithm_type is " + config_.algorithm_type, "3");
@@ -42,21 +39,10 @@ DPMSolverMultistepScheduler::DPMSolverMultistepScheduler(DPMSolverMultistepSched
 
 Schedule DPMSolverMultistepScheduler::schedule(const ScheduleOptions& options) const {
   const auto known = training_sigmas(alphas_cumprod_);
-  const bool is_own = !options.timesteps.empty();
   const bool has_spread = is_spread(config_) || config_.use_lu_lambdas;
   SigmaTable table;
-  if (is_own) {
-    if (has_spread) {
-      throw_value_error(kDpmMultistepPlace, "timesteps",
-                        "none: the config spreads the sigmas itself",
-                        std::to_string(options.timesteps.size()));
-    }
-    table.timesteps = run_timesteps(kDpmMultistepPlace, config_, {}, options);
-  } else {
-    const auto steps = steps_of(kDpmMultistepPlace, config_, options);
-    table.timesteps = multistep_timesteps(
-        config_, steps, clipped_timesteps(alphas_cumprod_, config_.lambda_min_clipped));
-  }
+  table.timesteps = solver_timesteps(kDpmMultistepPlace, config_, alphas_cumprod_,
+                                     config_.lambda_min_clipped, has_spread, options);
   if (has_spread) {
     table.sigmas =
         config_.use_lu_lambdas
@@ -69,12 +55,7 @@ Schedule DPMSolverMultistepScheduler::schedule(const ScheduleOptions& options) c
     table.sigmas = interpolate(table.timesteps, known);
   }
   table.sigmas.push_back(config_.final_sigmas_type == "sigma_min" ? known[0] : 0);
-  Schedule result;
-  result.num_inference_steps = int64_t(table.timesteps.size());
-  result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
-  result.timesteps = whole_timesteps(table.timesteps, options.device);
-  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  return result;
+  return solver_schedule(table, options.device);
 }
 
 SchedulerOutput DPMSolverMultistepScheduler::step(const Schedule& schedule,
@@ -85,10 +66,11 @@ SchedulerOutput DPMSolverMultistepScheduler::step(const Schedule& schedule,
              /*knows_eta=*/false);
   const auto algorithm = algorithm_of(config_);
   const auto level = [&](int64_t index) { return DPMLevel(element(schedule.sigmas, index)); };
-  auto& outputs = state.outputs;  // the last one first
-  outputs.insert(outputs.begin(), converted_output(algorithm, config_.prediction_type, config_,
-                                                   model_output, sample, level(i)));
-  if (int64_t(outputs.size()) > config_.solver_order) outputs.pop_back();
+  const auto& outputs = state.outputs;
+  remember(
+      state,
+      converted_output(algorithm, config_.prediction_type, config_, model_output, sample, level(i)),
+      config_.solver_order);
 
   auto order = int64_t(outputs.size());
   const auto left = schedule.size() - i;
@@ -98,21 +80,13 @@ SchedulerOutput DPMSolverMultistepScheduler::step(const Schedule& schedule,
   } else if (left == 2 && is_short) {
     order = std::min<int64_t>(order, 2);
   }
-  std::vector<DPMLevel> levels;
-  for (int64_t k = 0; k < order; ++k) levels.push_back(level(i - k));
+  const auto levels = levels_of(schedule, i, order);
   const auto noise = algorithm.is_sde ? draw_noise(kDpmMultistepPlace, outputs[0].to(at::kFloat),
                                                    options.generators)
                                       : at::Tensor();
   const auto previous =
       dpm_solver_update(algorithm, level(i + 1), levels, outputs, sample.to(at::kFloat), noise);
   return {previous.to(outputs[0].scalar_type()), at::Tensor()};
-}
-
-at::Tensor DPMSolverMultistepScheduler::add_noise(const Schedule& schedule,
-                                                  const at::Tensor& original_samples,
-                                                  const at::Tensor& noise,
-                                                  const at::Tensor& timesteps) const {
-  return add_noise_of_levels(kDpmMultistepPlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

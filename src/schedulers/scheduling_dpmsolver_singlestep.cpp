@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "schedulers/checked_config.h"
 #include "schedulers/dpm_solver.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
@@ -35,34 +36,18 @@ int64_t order_of(const DPMSolverSinglestepSchedulerConfig& config, int64_t steps
 
 DPMSolverSinglestepScheduler::DPMSolverSinglestepScheduler(
     DPMSolverSinglestepSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kDpmSinglestepPlace, config_)) {
-  check_spread(kDpmSinglestepPlace, config_);
-  const auto algorithm = singlestep_algorithm(config_);
-  if (!algorithm.predicts_sample && config_.final_sigmas_type == "zero") {
-    throw_value_error(kDpmSinglestepPlace, "final_sigmas_type",
-                      "sigma_min, as algorithm_type is " + config_.algorithm_type, "zero");
-  }
+    : SolverScheduler(
+          make_alphas_cumprod(kDpmSinglestepPlace, checked(kDpmSinglestepPlace, config))),
+      config_(std::move(config)) {
+  check_final_sigmas(kDpmSinglestepPlace, config_.algorithm_type, config_.final_sigmas_type);
 }
 
 Schedule DPMSolverSinglestepScheduler::schedule(const ScheduleOptions& options) const {
   const auto known = training_sigmas(alphas_cumprod_);
-  const bool is_own = !options.timesteps.empty();
-  const bool has_spread = is_spread(config_);
   SigmaTable table;
-  if (is_own) {
-    if (has_spread) {
-      throw_value_error(kDpmSinglestepPlace, "timesteps",
-                        "none: the config spreads the sigmas itself",
-                        std::to_string(options.timesteps.size()));
-    }
-    table.timesteps = run_timesteps(kDpmSinglestepPlace, config_, {}, options);
-  } else {
-    const auto steps = steps_of(kDpmSinglestepPlace, config_, options);
-    table.timesteps = multistep_timesteps(
-        config_, steps, clipped_timesteps(alphas_cumprod_, config_.lambda_min_clipped));
-  }
-  if (has_spread) {
+  table.timesteps = solver_timesteps(kDpmSinglestepPlace, config_, alphas_cumprod_,
+                                     config_.lambda_min_clipped, is_spread(config_), options);
+  if (is_spread(config_)) {
     table.sigmas =
         spread_sigmas(config_, known.front(), known.back(), *options.num_inference_steps);
     table.timesteps = whole_timesteps_of(table.sigmas, known, config_.use_karras_sigmas);
@@ -70,12 +55,7 @@ Schedule DPMSolverSinglestepScheduler::schedule(const ScheduleOptions& options) 
     table.sigmas = interpolate(table.timesteps, known);
   }
   table.sigmas.push_back(config_.final_sigmas_type == "sigma_min" ? known[0] : 0);
-  Schedule result;
-  result.num_inference_steps = int64_t(table.timesteps.size());
-  result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
-  result.timesteps = whole_timesteps(table.timesteps, options.device);
-  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  return result;
+  return solver_schedule(table, options.device);
 }
 
 SchedulerOutput DPMSolverSinglestepScheduler::step(const Schedule& schedule,
@@ -86,29 +66,22 @@ SchedulerOutput DPMSolverSinglestepScheduler::step(const Schedule& schedule,
              /*knows_eta=*/false);
   const auto algorithm = singlestep_algorithm(config_);
   const auto level = [&](int64_t index) { return DPMLevel(element(schedule.sigmas, index)); };
-  auto& outputs = state.outputs;  // the last one first
-  outputs.insert(outputs.begin(), converted_output(algorithm, config_.prediction_type, config_,
-                                                   model_output, sample, level(i)));
-  if (int64_t(outputs.size()) > config_.solver_order) outputs.pop_back();
+  const auto& outputs = state.outputs;
+  remember(
+      state,
+      converted_output(algorithm, config_.prediction_type, config_, model_output, sample, level(i)),
+      config_.solver_order);
 
   // A run may begin in the middle of a step.
   const auto order = std::min(order_of(config_, schedule.size(), i), int64_t(outputs.size()));
   if (order == 1) state.sample = sample;
-  std::vector<DPMLevel> levels;
-  for (int64_t k = 0; k < order; ++k) levels.push_back(level(i - k));
+  const auto levels = levels_of(schedule, i, order);
   const auto noise = algorithm.is_sde
                          ? draw_noise(kDpmSinglestepPlace, outputs[0], options.generators)
                          : at::Tensor();
   return {
       dpm_solver_singlestep_update(algorithm, level(i + 1), levels, outputs, state.sample, noise),
       at::Tensor()};
-}
-
-at::Tensor DPMSolverSinglestepScheduler::add_noise(const Schedule& schedule,
-                                                   const at::Tensor& original_samples,
-                                                   const at::Tensor& noise,
-                                                   const at::Tensor& timesteps) const {
-  return add_noise_of_levels(kDpmSinglestepPlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

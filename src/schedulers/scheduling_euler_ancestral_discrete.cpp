@@ -3,6 +3,7 @@
 #include <ATen/ops/pow.h>
 #include <ATen/ops/tensor.h>
 
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
 #include "schedulers/timesteps.h"
@@ -16,26 +17,16 @@ constexpr auto kEulerAncestralDiscretePlace = "EulerAncestralDiscreteScheduler";
 
 EulerAncestralDiscreteScheduler::EulerAncestralDiscreteScheduler(
     EulerAncestralDiscreteSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kEulerAncestralDiscretePlace, config_,
-                                          config_.rescale_betas_zero_snr, kTerminalAlpha)) {}
+    : SigmaScheduler(make_alphas_cumprod(kEulerAncestralDiscretePlace,
+                                         checked(kEulerAncestralDiscretePlace, config),
+                                         config.rescale_betas_zero_snr, kTerminalAlpha)),
+      config_(std::move(config)) {}
 
 Schedule EulerAncestralDiscreteScheduler::schedule(const ScheduleOptions& options) const {
-  Schedule result;
-  result.num_inference_steps = steps_of(kEulerAncestralDiscretePlace, config_, options);
-  const auto timesteps = run_timesteps(kEulerAncestralDiscretePlace, config_, {}, options);
-  auto sigmas = interpolate(timesteps, training_sigmas(alphas_cumprod_));
-  sigmas.push_back(0);
-  result.sigmas = at::tensor(sigmas, at::kDouble).to(at::kFloat);
-  result.timesteps = float_timesteps(timesteps, options.device);
-  result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
-  return result;
-}
-
-at::Tensor EulerAncestralDiscreteScheduler::scale_model_input(const Schedule& schedule,
-                                                              const at::Tensor& sample,
-                                                              int64_t i) const {
-  return scaled_input(schedule.sigmas, sample, i);
+  steps_of(kEulerAncestralDiscretePlace, config_, options);  // and no timesteps of the caller's
+  const auto known = training_sigmas(alphas_cumprod_);
+  return sigma_schedule(sigma_table(kEulerAncestralDiscretePlace, config_, {}, options, known),
+                        config_.timestep_spacing, options.device);
 }
 
 SchedulerOutput EulerAncestralDiscreteScheduler::step(const Schedule& schedule,
@@ -56,14 +47,6 @@ SchedulerOutput EulerAncestralDiscreteScheduler::step(const Schedule& schedule,
       from + derivative * (down - sigma) +
       draw_noise(kEulerAncestralDiscretePlace, model_output, options.generators) * up;
   return {previous.to(model_output.scalar_type()), original};
-}
-
-at::Tensor EulerAncestralDiscreteScheduler::add_noise(const Schedule& schedule,
-                                                      const at::Tensor& original_samples,
-                                                      const at::Tensor& noise,
-                                                      const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kEulerAncestralDiscretePlace, schedule, original_samples, noise,
-                             timesteps);
 }
 
 }  // namespace xattn

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
 #include "schedulers/timesteps.h"
@@ -28,11 +29,9 @@ std::vector<double> log_linear(const std::vector<double>& training_sigmas, size_
 }  // namespace
 
 EulerDiscreteScheduler::EulerDiscreteScheduler(EulerDiscreteSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kEulerDiscretePlace, config_,
-                                          config_.rescale_betas_zero_snr, kTerminalAlpha)) {
-  check_spread(kEulerDiscretePlace, config_);
-}
+    : SigmaScheduler(make_alphas_cumprod(kEulerDiscretePlace, checked(kEulerDiscretePlace, config),
+                                         config.rescale_betas_zero_snr, kTerminalAlpha)),
+      config_(std::move(config)) {}
 
 bool EulerDiscreteScheduler::is_continuous() const {
   return config_.timestep_type == "continuous" && config_.prediction_type == "v_prediction";
@@ -40,7 +39,6 @@ bool EulerDiscreteScheduler::is_continuous() const {
 
 Schedule EulerDiscreteScheduler::schedule(const ScheduleOptions& options) const {
   const auto known = training_sigmas(alphas_cumprod_);
-  Schedule result;
   SigmaTable table;
   auto& [timesteps, sigmas] = table;
   if (!options.sigmas.empty()) {
@@ -60,19 +58,12 @@ Schedule EulerDiscreteScheduler::schedule(const ScheduleOptions& options) const 
     table = spread_table(config_, std::move(table), known, config_.sigma_min, config_.sigma_max);
     sigmas.push_back(config_.final_sigmas_type == "sigma_min" ? known[0] : 0);
   }
-  result.num_inference_steps = int64_t(timesteps.size());
-  result.sigmas = at::tensor(sigmas, at::kDouble).to(at::kFloat);
-  result.timesteps =
-      is_continuous()
-          ? (0.25 * result.sigmas.narrow(0, 0, result.sigmas.size(0) - 1).log()).to(options.device)
-          : float_timesteps(timesteps, options.device);
-  result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
+  auto result = sigma_schedule(table, config_.timestep_spacing, options.device);
+  if (is_continuous()) {
+    const auto levels = result.sigmas.narrow(0, 0, result.sigmas.size(0) - 1);
+    result.timesteps = (0.25 * levels.log()).to(options.device);
+  }
   return result;
-}
-
-at::Tensor EulerDiscreteScheduler::scale_model_input(const Schedule& schedule,
-                                                     const at::Tensor& sample, int64_t i) const {
-  return scaled_input(schedule.sigmas, sample, i);
 }
 
 SchedulerOutput EulerDiscreteScheduler::step(const Schedule& schedule,
@@ -87,13 +78,6 @@ SchedulerOutput EulerDiscreteScheduler::step(const Schedule& schedule,
   const auto derivative = (from - original) / sigma;
   const auto previous = from + derivative * (element(schedule.sigmas, i + 1) - sigma);
   return {previous.to(model_output.scalar_type()), original};
-}
-
-at::Tensor EulerDiscreteScheduler::add_noise(const Schedule& schedule,
-                                             const at::Tensor& original_samples,
-                                             const at::Tensor& noise,
-                                             const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kEulerDiscretePlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

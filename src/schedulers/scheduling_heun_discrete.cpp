@@ -3,6 +3,7 @@
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/tensor.h>
 
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
 #include "schedulers/timesteps.h"
@@ -15,28 +16,16 @@ constexpr auto kHeunDiscretePlace = "HeunDiscreteScheduler";
 }  // namespace
 
 HeunDiscreteScheduler::HeunDiscreteScheduler(HeunDiscreteSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kHeunDiscretePlace, config_)) {
-  check_spread(kHeunDiscretePlace, config_);
-}
+    : SigmaScheduler(make_alphas_cumprod(kHeunDiscretePlace, checked(kHeunDiscretePlace, config))),
+      config_(std::move(config)) {}
 
 Schedule HeunDiscreteScheduler::schedule(const ScheduleOptions& options) const {
   const auto known = training_sigmas(alphas_cumprod_);
-  const auto timesteps = run_timesteps(kHeunDiscretePlace, config_, config_, options);
-  auto table = spread_table(config_, {timesteps, interpolate(timesteps, known)}, known);
-  table.sigmas.push_back(0);
-  Schedule result;
-  result.num_inference_steps = int64_t(timesteps.size());
-  result.sigmas = twice_each_step(at::tensor(table.sigmas, at::kDouble).to(at::kFloat), 1);
-  result.timesteps =
-      twice_each_step(float_timesteps(table.timesteps, at::kCPU), 2).to(options.device);
-  result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
+  const auto table = sigma_table(kHeunDiscretePlace, config_, config_, options, known);
+  auto result = sigma_schedule(table, config_.timestep_spacing, options.device);
+  result.sigmas = twice_each_step(result.sigmas, 1);
+  result.timesteps = twice_each_step(result.timesteps, 2);
   return result;
-}
-
-at::Tensor HeunDiscreteScheduler::scale_model_input(const Schedule& schedule,
-                                                    const at::Tensor& sample, int64_t i) const {
-  return scaled_input(schedule.sigmas, sample, i);
 }
 
 SchedulerOutput HeunDiscreteScheduler::step(const Schedule& schedule,
@@ -65,13 +54,6 @@ SchedulerOutput HeunDiscreteScheduler::step(const Schedule& schedule,
     state.sample = at::Tensor();
   }
   return {from + derivative * (next - sigma), original};
-}
-
-at::Tensor HeunDiscreteScheduler::add_noise(const Schedule& schedule,
-                                            const at::Tensor& original_samples,
-                                            const at::Tensor& noise,
-                                            const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kHeunDiscretePlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

@@ -4,6 +4,7 @@
 #include <ATen/ops/pow.h>
 #include <ATen/ops/tensor.h>
 
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
 #include "schedulers/timesteps.h"
@@ -17,23 +18,18 @@ constexpr auto kKDpm2AncestralPlace = "KDPM2AncestralDiscreteScheduler";
 
 KDPM2AncestralDiscreteScheduler::KDPM2AncestralDiscreteScheduler(
     KDPM2AncestralDiscreteSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kKDpm2AncestralPlace, config_)) {
-  check_spread(kKDpm2AncestralPlace, config_);
-}
+    : SigmaScheduler(
+          make_alphas_cumprod(kKDpm2AncestralPlace, checked(kKDpm2AncestralPlace, config))),
+      config_(std::move(config)) {}
 
 Schedule KDPM2AncestralDiscreteScheduler::schedule(const ScheduleOptions& options) const {
+  steps_of(kKDpm2AncestralPlace, config_, options);  // and no timesteps of the caller's
   const auto known = training_sigmas(alphas_cumprod_);
-  Schedule result;
-  result.num_inference_steps = steps_of(kKDpm2AncestralPlace, config_, options);
-  const auto timesteps = run_timesteps(kKDpm2AncestralPlace, config_, config_, options);
-  auto table = spread_table(config_, {timesteps, interpolate(timesteps, known)}, known);
+  auto table = sigma_table(kKDpm2AncestralPlace, config_, config_, options, known);
   // Only these are whole numbers, as in the original.
-  for (auto& timestep : table.timesteps) {
-    if (config_.use_karras_sigmas) timestep = round_half_even(timestep);
-  }
-  table.sigmas.push_back(0);
-  const auto sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
+  if (config_.use_karras_sigmas) round_all(table.timesteps);
+  auto result = sigma_schedule(table, config_.timestep_spacing, options.device);
+  const auto sigmas = result.sigmas;
   auto next = sigmas.roll(-1);
   next[-1] = 0;
   const auto square = at::pow(sigmas, 2), next_square = at::pow(next, 2);
@@ -49,7 +45,6 @@ Schedule KDPM2AncestralDiscreteScheduler::schedule(const ScheduleOptions& option
   result.timesteps =
       interleaved_timesteps(table.timesteps, interpol.narrow(0, 0, interpol.size(0) - 2), known)
           .to(options.device);
-  result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
   return result;
 }
 
@@ -82,13 +77,6 @@ SchedulerOutput KDPM2AncestralDiscreteScheduler::step(const Schedule& schedule,
   state.sample = at::Tensor();
   const auto noise = draw_noise(kKDpm2AncestralPlace, model_output, options.generators);
   return {previous + noise * element(schedule.sigmas_up, begin), original};
-}
-
-at::Tensor KDPM2AncestralDiscreteScheduler::add_noise(const Schedule& schedule,
-                                                      const at::Tensor& original_samples,
-                                                      const at::Tensor& noise,
-                                                      const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kKDpm2AncestralPlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

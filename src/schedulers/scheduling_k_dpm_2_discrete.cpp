@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
 #include "schedulers/timesteps.h"
@@ -17,30 +18,24 @@ constexpr auto kKDpm2DiscretePlace = "KDPM2DiscreteScheduler";
 }  // namespace
 
 KDPM2DiscreteScheduler::KDPM2DiscreteScheduler(KDPM2DiscreteSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kKDpm2DiscretePlace, config_)) {
-  check_spread(kKDpm2DiscretePlace, config_);
-}
+    : SigmaScheduler(
+          make_alphas_cumprod(kKDpm2DiscretePlace, checked(kKDpm2DiscretePlace, config))),
+      config_(std::move(config)) {}
 
 Schedule KDPM2DiscreteScheduler::schedule(const ScheduleOptions& options) const {
+  steps_of(kKDpm2DiscretePlace, config_, options);  // and no timesteps of the caller's
   const auto known = training_sigmas(alphas_cumprod_);
-  Schedule result;
-  result.num_inference_steps = steps_of(kKDpm2DiscretePlace, config_, options);
-  const auto timesteps = run_timesteps(kKDpm2DiscretePlace, config_, config_, options);
-  auto table = spread_table(config_, {timesteps, interpolate(timesteps, known)}, known);
+  auto table = sigma_table(kKDpm2DiscretePlace, config_, config_, options, known);
   // Only these are whole numbers, as in the original.
-  for (auto& timestep : table.timesteps) {
-    if (config_.use_karras_sigmas) timestep = round_half_even(timestep);
-  }
-  table.sigmas.push_back(0);
-  const auto sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
+  if (config_.use_karras_sigmas) round_all(table.timesteps);
+  auto result = sigma_schedule(table, config_.timestep_spacing, options.device);
+  const auto sigmas = result.sigmas;
   const auto interpol = at::lerp(sigmas.log(), sigmas.roll(1).log(), 0.5).exp();
   result.sigmas = twice_each_step(sigmas);
   result.sigmas_interpol = twice_each_step(interpol);
   result.timesteps =
       interleaved_timesteps(table.timesteps, interpol.narrow(0, 1, interpol.size(0) - 2), known)
           .to(options.device);
-  result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
   return result;
 }
 
@@ -70,13 +65,6 @@ SchedulerOutput KDPM2DiscreteScheduler::step(const Schedule& schedule,
   const auto previous = state.sample + derivative * (element(schedule.sigmas, i) - sigma);
   state.sample = at::Tensor();
   return {previous, original};
-}
-
-at::Tensor KDPM2DiscreteScheduler::add_noise(const Schedule& schedule,
-                                             const at::Tensor& original_samples,
-                                             const at::Tensor& noise,
-                                             const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kKDpm2DiscretePlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

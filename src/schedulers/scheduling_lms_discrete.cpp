@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
 #include "schedulers/timesteps.h"
@@ -39,26 +40,14 @@ double lms_coefficient(const float* sigmas, int64_t order, int64_t t, int64_t cu
 }  // namespace
 
 LMSDiscreteScheduler::LMSDiscreteScheduler(LMSDiscreteSchedulerConfig config)
-    : config_(std::move(config)), alphas_cumprod_(make_alphas_cumprod(kLmsDiscretePlace, config_)) {
-  check_spread(kLmsDiscretePlace, config_);
-}
+    : SigmaScheduler(make_alphas_cumprod(kLmsDiscretePlace, checked(kLmsDiscretePlace, config))),
+      config_(std::move(config)) {}
 
 Schedule LMSDiscreteScheduler::schedule(const ScheduleOptions& options) const {
+  steps_of(kLmsDiscretePlace, config_, options);  // and no timesteps of the caller's
   const auto known = training_sigmas(alphas_cumprod_);
-  Schedule result;
-  result.num_inference_steps = steps_of(kLmsDiscretePlace, config_, options);
-  const auto timesteps = run_timesteps(kLmsDiscretePlace, config_, config_, options);
-  auto table = spread_table(config_, {timesteps, interpolate(timesteps, known)}, known);
-  table.sigmas.push_back(0);
-  result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
-  result.timesteps = float_timesteps(table.timesteps, options.device);
-  result.init_noise_sigma = init_noise_sigma_of(result.sigmas, config_.timestep_spacing);
-  return result;
-}
-
-at::Tensor LMSDiscreteScheduler::scale_model_input(const Schedule& schedule,
-                                                   const at::Tensor& sample, int64_t i) const {
-  return scaled_input(schedule.sigmas, sample, i);
+  return sigma_schedule(sigma_table(kLmsDiscretePlace, config_, config_, options, known),
+                        config_.timestep_spacing, options.device);
 }
 
 SchedulerOutput LMSDiscreteScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
@@ -82,13 +71,6 @@ SchedulerOutput LMSDiscreteScheduler::step(const Schedule& schedule, const at::T
     sum = sum.defined() ? sum + part : part;
   }
   return {sample + sum, original};
-}
-
-at::Tensor LMSDiscreteScheduler::add_noise(const Schedule& schedule,
-                                           const at::Tensor& original_samples,
-                                           const at::Tensor& noise,
-                                           const at::Tensor& timesteps) const {
-  return add_noise_of_sigmas(kLmsDiscretePlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

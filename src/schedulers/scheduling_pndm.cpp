@@ -3,6 +3,7 @@
 #include <ATen/ops/scalar_tensor.h>
 
 #include "core/check.h"
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/timesteps.h"
 
@@ -30,8 +31,8 @@ std::vector<double> prk_timesteps(const std::vector<double>& timesteps, int64_t 
 }  // namespace
 
 PNDMScheduler::PNDMScheduler(PNDMSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kPndmPlace, config_)),
+    : NoiseScheduler(make_alphas_cumprod(kPndmPlace, checked(kPndmPlace, config))),
+      config_(std::move(config)),
       final_alpha_cumprod_(config_.set_alpha_to_one ? at::scalar_tensor(1.0, at::kFloat)
                                                     : element(alphas_cumprod_, 0)) {}
 
@@ -40,12 +41,10 @@ int64_t PNDMScheduler::prk_steps() const {
 }
 
 Schedule PNDMScheduler::schedule(const ScheduleOptions& options) const {
-  Schedule result;
-  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  const auto steps = result.num_inference_steps = steps_of(kPndmPlace, config_, options);
+  const auto steps = steps_of(kPndmPlace, config_, options);
   if (!config_.skip_prk_steps) check_at_least(kPndmPlace, "num_inference_steps", steps, kPndmOrder);
   auto timesteps = spaced_timesteps(config_, steps);
-  for (auto& timestep : timesteps) timestep = round_half_even(timestep);
+  round_all(timesteps);
   if (config_.skip_prk_steps) {
     // The second step is taken twice, to make up for the first one.
     if (steps > 1) timesteps.insert(timesteps.begin() + 1, timesteps[1]);
@@ -54,7 +53,8 @@ Schedule PNDMScheduler::schedule(const ScheduleOptions& options) const {
     all.insert(all.end(), timesteps.begin() + 3, timesteps.end());
     timesteps = std::move(all);
   }
-  result.timesteps = whole_timesteps(timesteps, options.device);
+  auto result = whole_schedule(timesteps, options.device);
+  result.num_inference_steps = steps;
   return result;
 }
 
@@ -65,9 +65,8 @@ at::Tensor PNDMScheduler::previous_sample(const at::Tensor& sample, int64_t time
   const auto previous_alpha =
       previous_timestep >= 0 ? element(alphas_cumprod_, previous_timestep) : final_alpha_cumprod_;
   const auto beta = 1 - alpha, previous_beta = 1 - previous_alpha;
-  const auto epsilon = config_.prediction_type == "v_prediction"
-                           ? root(alpha) * model_output + root(beta) * sample
-                           : model_output;
+  const auto epsilon =
+      predicted_epsilon(config_.prediction_type, model_output, sample, root(alpha), root(beta));
   const auto divisor = alpha * root(previous_beta) + root(alpha * beta * previous_alpha);
   return root(previous_alpha / alpha) * sample - (previous_alpha - alpha) * epsilon / divisor;
 }

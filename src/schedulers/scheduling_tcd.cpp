@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "schedulers/checked_config.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/timesteps.h"
 
@@ -16,17 +17,14 @@ constexpr auto kTcdPlace = "TCDScheduler";
 }  // namespace
 
 TCDScheduler::TCDScheduler(TCDSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kTcdPlace, config_, config_.rescale_betas_zero_snr)) {}
+    : AlphaScheduler(make_alphas_cumprod(kTcdPlace, checked(kTcdPlace, config),
+                                         config.rescale_betas_zero_snr)),
+      config_(std::move(config)) {}
 
 Schedule TCDScheduler::schedule(const ScheduleOptions& options) const {
-  Schedule result;
-  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  const auto timesteps =
-      distilled_timesteps(kTcdPlace, config_, config_.original_inference_steps, options);
-  result.num_inference_steps = int64_t(timesteps.size());
-  result.timesteps = whole_timesteps(timesteps, options.device);
-  return result;
+  return whole_schedule(
+      distilled_timesteps(kTcdPlace, config_, config_.original_inference_steps, options),
+      options.device);
 }
 
 SchedulerOutput TCDScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
@@ -43,32 +41,15 @@ SchedulerOutput TCDScheduler::step(const Schedule& schedule, const at::Tensor& m
   const auto alpha = element(alphas_cumprod_, t), next_alpha = element(alphas_cumprod_, next),
              alpha_s = element(alphas_cumprod_, s);
   const auto beta = 1 - alpha, beta_s = 1 - alpha_s;
-  at::Tensor original, epsilon;
-  if (config_.prediction_type == "epsilon") {
-    original = (sample - beta.sqrt() * model_output) / alpha.sqrt();
-    epsilon = model_output;
-  } else if (config_.prediction_type == "sample") {
-    original = model_output;
-    epsilon = (sample - root(alpha) * original) / root(beta);
-  } else {
-    original = root(alpha) * sample - root(beta) * model_output;
-    epsilon = root(alpha) * model_output + root(beta) * sample;
-  }
+  const auto epsilon =
+      predicted_epsilon(config_.prediction_type, model_output, sample, root(alpha), root(beta));
+  const auto original =
+      predicted_original(config_.prediction_type, model_output, sample, root(alpha), root(beta));
   const auto noised = alpha_s.sqrt() * original + beta_s.sqrt() * epsilon;
   if (is_last || eta == 0) return {noised, noised};
   const auto ratio = next_alpha / alpha_s;
   const auto noise = draw_noise(kTcdPlace, noised, options.generators);
   return {ratio.sqrt() * noised + (1 - ratio).sqrt() * noise, noised};
-}
-
-at::Tensor TCDScheduler::add_noise(const Schedule&, const at::Tensor& original_samples,
-                                   const at::Tensor& noise, const at::Tensor& timesteps) const {
-  return add_noise_of(kTcdPlace, alphas_cumprod_, original_samples, noise, timesteps);
-}
-
-at::Tensor TCDScheduler::get_velocity(const at::Tensor& sample, const at::Tensor& noise,
-                                      const at::Tensor& timesteps) const {
-  return velocity_of(kTcdPlace, alphas_cumprod_, sample, noise, timesteps);
 }
 
 }  // namespace xattn

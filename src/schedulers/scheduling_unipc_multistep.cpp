@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "schedulers/checked_config.h"
 #include "schedulers/dpm_solver.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/sigmas.h"
@@ -98,20 +99,12 @@ class Update {
   std::vector<at::Tensor> ratios_;
 };
 
-std::vector<DPMLevel> levels_of(const Schedule& schedule, int64_t last, int64_t count) {
-  std::vector<DPMLevel> levels;
-  for (int64_t k = 0; k < count; ++k) levels.emplace_back(element(schedule.sigmas, last - k));
-  return levels;
-}
-
 }  // namespace
 
 UniPCMultistepScheduler::UniPCMultistepScheduler(UniPCMultistepSchedulerConfig config)
-    : config_(std::move(config)),
-      alphas_cumprod_(make_alphas_cumprod(kUniPcPlace, config_, config_.rescale_betas_zero_snr,
-                                          kTerminalAlpha)) {
-  check_spread(kUniPcPlace, config_);
-}
+    : SolverScheduler(make_alphas_cumprod(kUniPcPlace, checked(kUniPcPlace, config),
+                                          config.rescale_betas_zero_snr, kTerminalAlpha)),
+      config_(std::move(config)) {}
 
 Schedule UniPCMultistepScheduler::schedule(const ScheduleOptions& options) const {
   const auto known = training_sigmas(alphas_cumprod_);
@@ -128,12 +121,7 @@ Schedule UniPCMultistepScheduler::schedule(const ScheduleOptions& options) const
     table.sigmas = interpolate(table.timesteps, known);
     table.sigmas.push_back(ends_at_least ? known[0] : 0);
   }
-  Schedule result;
-  result.num_inference_steps = int64_t(table.timesteps.size());
-  result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
-  result.timesteps = whole_timesteps(table.timesteps, options.device);
-  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
-  return result;
+  return solver_schedule(table, options.device);
 }
 
 SchedulerOutput UniPCMultistepScheduler::step(const Schedule& schedule,
@@ -146,7 +134,7 @@ SchedulerOutput UniPCMultistepScheduler::step(const Schedule& schedule,
   threshold.thresholding &= config_.predict_x0;
   const auto output = converted_output(unipc_algorithm(config_.predict_x0), config_.prediction_type,
                                        threshold, model_output, sample, here);
-  auto& outputs = state.outputs;  // the last one first
+  const auto& outputs = state.outputs;
   auto from = sample;
   const auto& disabled = config_.disable_corrector;
   if (state.sample.defined() && std::count(disabled.begin(), disabled.end(), i - 1) == 0) {
@@ -155,8 +143,7 @@ SchedulerOutput UniPCMultistepScheduler::step(const Schedule& schedule,
                .correct(outputs, output, state.sample)
                .to(sample.scalar_type());
   }
-  outputs.insert(outputs.begin(), output);
-  if (int64_t(outputs.size()) > config_.solver_order) outputs.pop_back();
+  remember(state, output, config_.solver_order);
   state.order = int64_t(outputs.size());
   if (config_.lower_order_final) state.order = std::min(state.order, schedule.size() - i);
   state.sample = from;
@@ -164,13 +151,6 @@ SchedulerOutput UniPCMultistepScheduler::step(const Schedule& schedule,
   const auto next = DPMLevel(element(schedule.sigmas, i + 1));
   return {Update(config_, next, levels).predict(outputs, from).to(from.scalar_type()),
           at::Tensor()};
-}
-
-at::Tensor UniPCMultistepScheduler::add_noise(const Schedule& schedule,
-                                              const at::Tensor& original_samples,
-                                              const at::Tensor& noise,
-                                              const at::Tensor& timesteps) const {
-  return add_noise_of_levels(kUniPcPlace, schedule, original_samples, noise, timesteps);
 }
 
 }  // namespace xattn

@@ -55,7 +55,7 @@ bool is_spread(const SigmaSpreadConfig& config) {
   return config.use_karras_sigmas || config.use_exponential_sigmas || config.use_beta_sigmas;
 }
 
-void check_spread(const char* place, const SigmaSpreadConfig& config) {
+void check_spread(std::string_view place, const SigmaSpreadConfig& config) {
   const int ways =
       config.use_karras_sigmas + config.use_exponential_sigmas + config.use_beta_sigmas;
   if (ways > 1) {
@@ -93,10 +93,9 @@ std::vector<double> spread_sigmas(const SigmaSpreadConfig& config, double least,
 std::vector<double> whole_timesteps_of(const std::vector<double>& sigmas,
                                        const std::vector<double>& training_sigmas, bool rounded) {
   std::vector<double> timesteps;
-  for (const double sigma : sigmas) {
-    const double timestep = timestep_of(sigma, training_sigmas);
-    timesteps.push_back(rounded ? round_half_even(timestep) : std::trunc(timestep));
-  }
+  for (const double sigma : sigmas) timesteps.push_back(timestep_of(sigma, training_sigmas));
+  if (rounded) round_all(timesteps);
+  for (auto& timestep : timesteps) timestep = std::trunc(timestep);
   return timesteps;
 }
 
@@ -105,21 +104,12 @@ int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, double lambda_min) {
   return alphas_cumprod.size(0) - lambdas.lt(lambda_min).sum().item<int64_t>();
 }
 
-std::vector<double> run_timesteps(const char* place, const NoiseScheduleConfig& config,
+std::vector<double> run_timesteps(std::string_view place, const NoiseScheduleConfig& config,
                                   const SigmaSpreadConfig& spread, const ScheduleOptions& options) {
-  std::vector<double> timesteps;
-  if (!options.timesteps.empty() && !options.num_inference_steps && options.sigmas.empty()) {
-    if (is_spread(spread)) {
-      throw_value_error(place, "timesteps", "none: the config spreads the sigmas itself",
-                        std::to_string(options.timesteps.size()));
-    }
-    check_timesteps(place, config, options.timesteps);
-    timesteps.assign(options.timesteps.begin(), options.timesteps.end());
-  } else {
-    timesteps = spaced_timesteps(config, steps_of(place, config, options));
-  }
-  for (auto& timestep : timesteps) timestep = double(float(timestep));
-  return timesteps;
+  auto timesteps = own_timesteps(place, config, options, is_spread(spread));
+  if (!timesteps) timesteps = spaced_timesteps(config, steps_of(place, config, options));
+  for (auto& timestep : *timesteps) timestep = double(float(timestep));
+  return *std::move(timesteps);
 }
 
 SigmaTable spread_table(const SigmaSpreadConfig& config, SigmaTable table,
@@ -133,7 +123,41 @@ SigmaTable spread_table(const SigmaSpreadConfig& config, SigmaTable table,
   return table;
 }
 
-void check_sigmas(const char* place, const ScheduleOptions& options) {
+SigmaTable sigma_table(std::string_view place, const NoiseScheduleConfig& config,
+                       const SigmaSpreadConfig& spread, const ScheduleOptions& options,
+                       const std::vector<double>& training_sigmas) {
+  const auto timesteps = run_timesteps(place, config, spread, options);
+  auto table =
+      spread_table(spread, {timesteps, interpolate(timesteps, training_sigmas)}, training_sigmas);
+  table.sigmas.push_back(0);
+  return table;
+}
+
+std::vector<double> solver_timesteps(std::string_view place, const NoiseScheduleConfig& config,
+                                     const at::Tensor& alphas_cumprod, double lambda_min,
+                                     bool is_spread, const ScheduleOptions& options) {
+  if (auto own = own_timesteps(place, config, options, is_spread)) return *std::move(own);
+  return multistep_timesteps(config, steps_of(place, config, options),
+                             clipped_timesteps(alphas_cumprod, lambda_min));
+}
+
+Schedule sigma_schedule(const SigmaTable& table, const std::string& timestep_spacing,
+                        at::Device device) {
+  Schedule result;
+  result.num_inference_steps = int64_t(table.timesteps.size());
+  result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
+  result.timesteps = float_timesteps(table.timesteps, device);
+  result.init_noise_sigma = init_noise_sigma_of(result.sigmas, timestep_spacing);
+  return result;
+}
+
+Schedule solver_schedule(const SigmaTable& table, at::Device device) {
+  auto result = whole_schedule(table.timesteps, device);
+  result.sigmas = at::tensor(table.sigmas, at::kDouble).to(at::kFloat);
+  return result;
+}
+
+void check_sigmas(std::string_view place, const ScheduleOptions& options) {
   if (options.num_inference_steps || !options.timesteps.empty()) {
     throw_value_error(place, "sigmas", "no steps or timesteps beside them", "both");
   }
@@ -145,7 +169,7 @@ void check_sigmas(const char* place, const ScheduleOptions& options) {
   }
 }
 
-int64_t index_for_timestep(const char* place, const Schedule& schedule, double timestep) {
+int64_t index_for_timestep(std::string_view place, const Schedule& schedule, double timestep) {
   const auto timesteps = schedule.timesteps.to(at::kCPU, at::kDouble);
   const auto* data = timesteps.const_data_ptr<double>();
   const auto* end = data + timesteps.numel();
@@ -157,7 +181,7 @@ int64_t index_for_timestep(const char* place, const Schedule& schedule, double t
   return (second == end ? found : second) - data;
 }
 
-at::Tensor sigmas_at(const char* place, const Schedule& schedule, const at::Tensor& timesteps,
+at::Tensor sigmas_at(std::string_view place, const Schedule& schedule, const at::Tensor& timesteps,
                      const at::Tensor& samples) {
   check_shape(place, "timesteps", timesteps, {"B"});
   const auto values = timesteps.to(at::kCPU, at::kDouble);
@@ -170,7 +194,7 @@ at::Tensor sigmas_at(const char* place, const Schedule& schedule, const at::Tens
   return schedule.sigmas.index_select(0, at::tensor(indices, at::kLong)).to(samples).view(shape);
 }
 
-at::Tensor add_noise_of_sigmas(const char* place, const Schedule& schedule,
+at::Tensor add_noise_of_sigmas(std::string_view place, const Schedule& schedule,
                                const at::Tensor& original_samples, const at::Tensor& noise,
                                const at::Tensor& timesteps) {
   return original_samples + noise * sigmas_at(place, schedule, timesteps, original_samples);
@@ -197,7 +221,7 @@ at::Tensor interleaved_timesteps(const std::vector<double>& timesteps, const at:
   return float_timesteps(all, at::kCPU);
 }
 
-bool is_first_half(const char* place, int64_t i, const SchedulerState& state) {
+bool is_first_half(std::string_view place, int64_t i, const SchedulerState& state) {
   if (i % 2 == 1 && !state.sample.defined()) {
     throw_value_error(place, "i", "an even one to begin with", std::to_string(i));
   }

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "xattn/schedulers/noise_schedule_config.h"
@@ -26,12 +27,12 @@ double timestep_of(double sigma, const std::vector<double>& training_sigmas);
 /// Whether the config spreads the noise levels in some way.
 bool is_spread(const SigmaSpreadConfig& config);
 /// Throws `ValueError` where it spreads them in two ways.
-void check_spread(const char* place, const SigmaSpreadConfig& config);
+void check_spread(std::string_view place, const SigmaSpreadConfig& config);
 
 /// The timesteps of a run in float32: the caller's own, or as the config spaces them.
 ///
 /// Throws `ValueError` for the caller's own where the config spreads the sigmas itself.
-std::vector<double> run_timesteps(const char* place, const NoiseScheduleConfig& config,
+std::vector<double> run_timesteps(std::string_view place, const NoiseScheduleConfig& config,
                                   const SigmaSpreadConfig& spread, const ScheduleOptions& options);
 
 /// Noise levels between the largest and the least one as the config spreads them; and evenly in
@@ -47,7 +48,7 @@ std::vector<double> whole_timesteps_of(const std::vector<double>& sigmas,
 /// The training's timesteps whose λ is not below `lambda_min`.
 int64_t clipped_timesteps(const at::Tensor& alphas_cumprod, double lambda_min);
 
-/// Timesteps and noise levels of a run, without the noise at its end.
+/// Timesteps and noise levels of a run.
 struct SigmaTable {
   std::vector<double> timesteps, sigmas;
 };
@@ -58,18 +59,36 @@ SigmaTable spread_table(const SigmaSpreadConfig& config, SigmaTable table,
                         std::optional<double> least = std::nullopt,
                         std::optional<double> largest = std::nullopt);
 
+/// The table of a run as the config spaces and spreads it, which ends without noise.
+SigmaTable sigma_table(std::string_view place, const NoiseScheduleConfig& config,
+                       const SigmaSpreadConfig& spread, const ScheduleOptions& options,
+                       const std::vector<double>& training_sigmas);
+
+/// The whole timesteps of a solver's run: the caller's own, or as the config spaces those whose λ
+/// is not below `lambda_min`. Throws as `run_timesteps`.
+std::vector<double> solver_timesteps(std::string_view place, const NoiseScheduleConfig& config,
+                                     const at::Tensor& alphas_cumprod, double lambda_min,
+                                     bool is_spread, const ScheduleOptions& options);
+
+/// A run by a table whose sigmas have the noise at its end too: with timesteps in float32, whose
+/// first sample is as noisy as the spacing says; and one of a solver, with whole timesteps, whose
+/// first sample is noise alone.
+Schedule sigma_schedule(const SigmaTable& table, const std::string& timestep_spacing,
+                        at::Device device);
+Schedule solver_schedule(const SigmaTable& table, at::Device device);
+
 /// Throws `ValueError` unless sigmas alone are given, two or more, none negative, and descend.
-void check_sigmas(const char* place, const ScheduleOptions& options);
+void check_sigmas(std::string_view place, const ScheduleOptions& options);
 
 /// Which step of a schedule begins at a timestep: the second one, where it is there twice.
-int64_t index_for_timestep(const char* place, const Schedule& schedule, double timestep);
+int64_t index_for_timestep(std::string_view place, const Schedule& schedule, double timestep);
 
 /// σ of the schedule's timesteps `[B]`, to be multiplied with samples `[B, …]`.
-at::Tensor sigmas_at(const char* place, const Schedule& schedule, const at::Tensor& timesteps,
+at::Tensor sigmas_at(std::string_view place, const Schedule& schedule, const at::Tensor& timesteps,
                      const at::Tensor& samples);
 
 /// samples + noise · σ of the schedule's timesteps `[B]`.
-at::Tensor add_noise_of_sigmas(const char* place, const Schedule& schedule,
+at::Tensor add_noise_of_sigmas(std::string_view place, const Schedule& schedule,
                                const at::Tensor& original_samples, const at::Tensor& noise,
                                const at::Tensor& timesteps);
 
@@ -84,7 +103,7 @@ at::Tensor interleaved_timesteps(const std::vector<double>& timesteps, const at:
                                  const std::vector<double>& training_sigmas);
 /// Whether step `i` is the first half of one. Throws `ValueError` where a run begins with a second
 /// half.
-bool is_first_half(const char* place, int64_t i, const SchedulerState& state);
+bool is_first_half(std::string_view place, int64_t i, const SchedulerState& state);
 
 /// The largest σ, or √(σ² + 1) where timesteps are "leading".
 at::Tensor init_noise_sigma_of(const at::Tensor& sigmas, const std::string& timestep_spacing);

@@ -1,5 +1,6 @@
 #include "schedulers/timesteps.h"
 
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
@@ -10,7 +11,7 @@
 
 namespace xattn {
 
-int64_t steps_of(const char* place, const NoiseScheduleConfig& config,
+int64_t steps_of(std::string_view place, const NoiseScheduleConfig& config,
                  const ScheduleOptions& options) {
   if (!options.timesteps.empty() || !options.sigmas.empty() || !options.num_inference_steps) {
     throw ValueError(fmt::format("[{}] schedule: expected num_inference_steps alone, got {}", place,
@@ -27,8 +28,15 @@ int64_t steps_of(const char* place, const NoiseScheduleConfig& config,
   return steps;
 }
 
-void check_timesteps(const char* place, const NoiseScheduleConfig& config,
-                     const std::vector<int64_t>& timesteps) {
+std::optional<std::vector<double>> own_timesteps(std::string_view place,
+                                                 const NoiseScheduleConfig& config,
+                                                 const ScheduleOptions& options, bool is_spread) {
+  const auto& timesteps = options.timesteps;
+  if (timesteps.empty() || options.num_inference_steps || !options.sigmas.empty()) return {};
+  if (is_spread) {
+    throw_value_error(place, "timesteps", "none: the config spreads the sigmas itself",
+                      std::to_string(timesteps.size()));
+  }
   auto previous = config.num_train_timesteps;
   for (const auto timestep : timesteps) {
     if (timestep < 0 || timestep >= previous) {
@@ -38,10 +46,15 @@ void check_timesteps(const char* place, const NoiseScheduleConfig& config,
     }
     previous = timestep;
   }
+  return std::vector<double>(timesteps.begin(), timesteps.end());
 }
 
 double round_half_even(double value) {
   return std::nearbyint(value);
+}
+
+void round_all(std::vector<double>& values) {
+  for (auto& value : values) value = round_half_even(value);
 }
 
 std::vector<double> linspace(double first, double last, int64_t count) {
@@ -98,17 +111,14 @@ std::vector<double> multistep_timesteps(const NoiseScheduleConfig& config, int64
   return timesteps;
 }
 
-std::vector<double> distilled_timesteps(const char* place, const NoiseScheduleConfig& config,
+std::vector<double> distilled_timesteps(std::string_view place, const NoiseScheduleConfig& config,
                                         int64_t original_steps, const ScheduleOptions& options) {
   if (original_steps > config.num_train_timesteps) {
     throw_value_error(place, "original_inference_steps",
                       fmt::format("at most {}", config.num_train_timesteps),
                       std::to_string(original_steps));
   }
-  if (!options.timesteps.empty() && !options.num_inference_steps && options.sigmas.empty()) {
-    check_timesteps(place, config, options.timesteps);
-    return {options.timesteps.begin(), options.timesteps.end()};
-  }
+  if (auto own = own_timesteps(place, config, options)) return *std::move(own);
   const auto steps = steps_of(place, config, options);
   if (steps > original_steps) {
     throw_value_error(place, "num_inference_steps",
@@ -123,6 +133,14 @@ std::vector<double> distilled_timesteps(const char* place, const NoiseScheduleCo
     timesteps.push_back(double((original_steps - index) * ratio - 1));
   }
   return timesteps;
+}
+
+Schedule whole_schedule(const std::vector<double>& timesteps, at::Device device) {
+  Schedule result;
+  result.num_inference_steps = int64_t(timesteps.size());
+  result.timesteps = whole_timesteps(timesteps, device);
+  result.init_noise_sigma = at::scalar_tensor(1.0, at::kFloat);
+  return result;
 }
 
 at::Tensor whole_timesteps(const std::vector<double>& timesteps, at::Device device) {

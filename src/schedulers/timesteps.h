@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "xattn/schedulers/noise_schedule_config.h"
@@ -9,12 +11,17 @@ namespace xattn {
 
 /// The number of steps that is asked for. Throws `ValueError` unless it alone is given, from 1 to
 /// `num_train_timesteps`.
-int64_t steps_of(const char* place, const NoiseScheduleConfig& config,
+int64_t steps_of(std::string_view place, const NoiseScheduleConfig& config,
                  const ScheduleOptions& options);
 
-/// Throws `ValueError` unless they descend and fit the training.
-void check_timesteps(const char* place, const NoiseScheduleConfig& config,
-                     const std::vector<int64_t>& timesteps);
+/// The caller's own timesteps, where nothing else is given.
+///
+/// Throws `ValueError` where they do not descend or do not fit the training, and where the config
+/// spreads the sigmas itself.
+std::optional<std::vector<double>> own_timesteps(std::string_view place,
+                                                 const NoiseScheduleConfig& config,
+                                                 const ScheduleOptions& options,
+                                                 bool is_spread = false);
 
 /// Timesteps from the noisiest on, chosen as `timestep_spacing` says; those of "linspace" may be
 /// fractions.
@@ -27,13 +34,17 @@ std::vector<double> multistep_timesteps(const NoiseScheduleConfig& config, int64
 
 /// Timesteps of a distilled model: the caller's own, or as many as are asked for of the
 /// `original_steps` that it was distilled with. Throws `ValueError` for more than these.
-std::vector<double> distilled_timesteps(const char* place, const NoiseScheduleConfig& config,
+std::vector<double> distilled_timesteps(std::string_view place, const NoiseScheduleConfig& config,
                                         int64_t original_steps, const ScheduleOptions& options);
 
 /// numpy's linspace, arange and round.
 std::vector<double> linspace(double first, double last, int64_t count);
 std::vector<double> arange_down(double first, double step);
 double round_half_even(double value);
+void round_all(std::vector<double>& values);
+
+/// A run of a scheduler that computes with ᾱ, which begins with noise alone.
+Schedule whole_schedule(const std::vector<double>& timesteps, at::Device device);
 
 at::Tensor whole_timesteps(const std::vector<double>& timesteps, at::Device device);
 at::Tensor float_timesteps(const std::vector<double>& timesteps, at::Device device);

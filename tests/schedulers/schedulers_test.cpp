@@ -8,6 +8,7 @@
 #include "support/errors.h"
 #include "xattn/core/error.h"
 #include "xattn/pretrained/open_scheduler.h"
+#include "xattn/schedulers/scheduling_ddim.h"
 
 namespace xattn {
 namespace {
@@ -75,6 +76,39 @@ TEST(Schedulers, WhatASchedulerDoesNotKnowIsRefused) {
   EXPECT_THROW(scheduler_from_json(R"({"_class_name": "EulerDiscreteScheduler",
                                        "use_karras_sigmas": true, "use_beta_sigmas": true})"),
                ValueError);
+}
+
+TEST(Schedulers, AnOutputOfAnotherShapeIsRefused) {
+  const auto sample = at::randn({2, 4, 8, 8});
+  for (const auto& name : scheduler_classes()) {
+    const auto scheduler = scheduler_from_json(kConfig, name);
+    const auto schedule = scheduler->schedule({.num_inference_steps = 5});
+    for (const auto& output :
+         {at::randn({1, 4, 8, 8}), at::randn({2, 8, 8, 8}), at::randn({}), at::Tensor()}) {
+      SchedulerState state;
+      EXPECT_THROW(scheduler->step(schedule, output, 0, sample, state), ValueError) << name;
+    }
+  }
+  const auto learned =
+      scheduler_from_json(R"({"_class_name": "DDPMScheduler", "variance_type": "learned"})");
+  const auto schedule = learned->schedule({.num_inference_steps = 5});
+  SchedulerState state;
+  EXPECT_THROW(learned->step(schedule, sample, 0, sample, state), ValueError);
+}
+
+TEST(Schedulers, FieldsOutOfTheirRangeAreRefusedWhereverTheyComeFrom) {
+  EXPECT_THROW(scheduler_from_json(R"({"_class_name": "DDIMScheduler", "num_train_timesteps": 0})"),
+               ValueError);
+  for (const auto* name : {"DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
+                           "DEISMultistepScheduler", "UniPCMultistepScheduler"}) {
+    EXPECT_THROW(scheduler_from_json(R"({"solver_order": 0})", name), ValueError) << name;
+  }
+  DDIMSchedulerConfig config;
+  config.prediction_type = "noise";
+  EXPECT_THROW(DDIMScheduler{config}, ValueError);
+  config = {};
+  config.timestep_spacing = "";
+  EXPECT_THROW(DDIMScheduler{config}, ValueError);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ struct NoiseScheduleConfig {
   std::string beta_schedule = "linear";
   /// In place of all four above.
   std::optional<std::vector<double>> trained_betas;
-  /// "epsilon", "v_prediction" or "sample".
+  /// "epsilon", "v_prediction" or "sample"; Euler knows "original_sample" for the last too.
   std::string prediction_type = "epsilon";
   /// "linspace", "leading" or "trailing".
   std::string timestep_spacing = "leading";

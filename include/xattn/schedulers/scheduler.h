@@ -48,7 +48,7 @@ struct SchedulerState {
   /// The steps that were taken last and first: a run may begin at any one, as image-to-image does.
   std::optional<int64_t> last_step;
   int64_t first_step = 0;
-  /// The last model outputs, or what the scheduler makes of them, oldest first.
+  /// The last model outputs, or what the scheduler makes of them, in the scheduler's own order.
   std::vector<at::Tensor> outputs;
   /// How many of them the last step used.
   int64_t order = 0;

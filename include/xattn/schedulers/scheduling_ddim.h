@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -30,7 +30,7 @@ struct DDIMSchedulerConfig : NoiseScheduleConfig, ThresholdConfig {
 /// equation 12.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_ddim.py.
-class XATTN_API DDIMScheduler : public Scheduler {
+class XATTN_API DDIMScheduler : public AlphaScheduler {
  public:
   explicit DDIMScheduler(DDIMSchedulerConfig config = {});
 
@@ -41,14 +41,10 @@ class XATTN_API DDIMScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
-  at::Tensor get_velocity(const at::Tensor& sample, const at::Tensor& noise,
-                          const at::Tensor& timesteps) const override;
 
  private:
   DDIMSchedulerConfig config_;
-  at::Tensor alphas_cumprod_, final_alpha_cumprod_;
+  at::Tensor final_alpha_cumprod_;
 };
 
 }  // namespace xattn

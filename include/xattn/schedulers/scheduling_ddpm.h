@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -31,7 +31,7 @@ struct DDPMSchedulerConfig : NoiseScheduleConfig, ThresholdConfig {
 /// q(x_{t−1} | x_t, x₀), arXiv 2006.11239, equations 7 and 15.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_ddpm.py.
-class XATTN_API DDPMScheduler : public Scheduler {
+class XATTN_API DDPMScheduler : public AlphaScheduler {
  public:
   explicit DDPMScheduler(DDPMSchedulerConfig config = {});
 
@@ -42,17 +42,12 @@ class XATTN_API DDPMScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
-  at::Tensor get_velocity(const at::Tensor& sample, const at::Tensor& noise,
-                          const at::Tensor& timesteps) const override;
 
  private:
   at::Tensor variance(const at::Tensor& alpha, const at::Tensor& previous_alpha,
                       const at::Tensor& predicted) const;
 
   DDPMSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -45,7 +45,7 @@ struct DEISMultistepSchedulerConfig : NoiseScheduleConfig, ThresholdConfig, Sigm
 /// It does not say what the picture would be: `pred_original_sample` is undefined.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_deis_multistep.py.
-class XATTN_API DEISMultistepScheduler : public Scheduler {
+class XATTN_API DEISMultistepScheduler : public SolverScheduler {
  public:
   explicit DEISMultistepScheduler(DEISMultistepSchedulerConfig config = {});
 
@@ -56,12 +56,9 @@ class XATTN_API DEISMultistepScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   DEISMultistepSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

@@ -4,7 +4,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -68,7 +68,7 @@ struct DPMSolverMultistepSchedulerConfig : NoiseScheduleConfig, ThresholdConfig,
 /// float32, and returns the dtype of the model's output.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_dpmsolver_multistep.py.
-class XATTN_API DPMSolverMultistepScheduler : public Scheduler {
+class XATTN_API DPMSolverMultistepScheduler : public SolverScheduler {
  public:
   explicit DPMSolverMultistepScheduler(DPMSolverMultistepSchedulerConfig config = {});
 
@@ -79,12 +79,9 @@ class XATTN_API DPMSolverMultistepScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   DPMSolverMultistepSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

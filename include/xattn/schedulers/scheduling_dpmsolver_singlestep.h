@@ -4,7 +4,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -62,7 +62,7 @@ struct DPMSolverSinglestepSchedulerConfig : NoiseScheduleConfig,
 /// It does not say what the picture would be: `pred_original_sample` is undefined.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_dpmsolver_singlestep.py.
-class XATTN_API DPMSolverSinglestepScheduler : public Scheduler {
+class XATTN_API DPMSolverSinglestepScheduler : public SolverScheduler {
  public:
   explicit DPMSolverSinglestepScheduler(DPMSolverSinglestepSchedulerConfig config = {});
 
@@ -73,12 +73,9 @@ class XATTN_API DPMSolverSinglestepScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   DPMSolverSinglestepSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

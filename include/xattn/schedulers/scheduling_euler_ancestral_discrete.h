@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -29,7 +29,7 @@ struct EulerAncestralDiscreteSchedulerConfig : NoiseScheduleConfig {
 /// Computes in float32, and returns the dtype of the model's output.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_euler_ancestral_discrete.py.
-class XATTN_API EulerAncestralDiscreteScheduler : public Scheduler {
+class XATTN_API EulerAncestralDiscreteScheduler : public SigmaScheduler {
  public:
   explicit EulerAncestralDiscreteScheduler(EulerAncestralDiscreteSchedulerConfig config = {});
 
@@ -37,17 +37,12 @@ class XATTN_API EulerAncestralDiscreteScheduler : public Scheduler {
   const EulerAncestralDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;
-  at::Tensor scale_model_input(const Schedule& schedule, const at::Tensor& sample,
-                               int64_t i) const override;
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   EulerAncestralDiscreteSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -44,7 +44,7 @@ struct EulerDiscreteSchedulerConfig : NoiseScheduleConfig, SigmaSpreadConfig {
 /// Computes in float32, and returns the dtype of the model's output.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_euler_discrete.py.
-class XATTN_API EulerDiscreteScheduler : public Scheduler {
+class XATTN_API EulerDiscreteScheduler : public SigmaScheduler {
  public:
   explicit EulerDiscreteScheduler(EulerDiscreteSchedulerConfig config = {});
 
@@ -52,19 +52,14 @@ class XATTN_API EulerDiscreteScheduler : public Scheduler {
   const EulerDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;
-  at::Tensor scale_model_input(const Schedule& schedule, const at::Tensor& sample,
-                               int64_t i) const override;
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   bool is_continuous() const;
 
   EulerDiscreteSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -34,7 +34,7 @@ struct HeunDiscreteSchedulerConfig : NoiseScheduleConfig, SigmaSpreadConfig {
 /// both slopes; the model is called twice a step but for the last. arXiv 2206.00364, algorithm 1.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_heun_discrete.py.
-class XATTN_API HeunDiscreteScheduler : public Scheduler {
+class XATTN_API HeunDiscreteScheduler : public SigmaScheduler {
  public:
   explicit HeunDiscreteScheduler(HeunDiscreteSchedulerConfig config = {});
 
@@ -42,17 +42,12 @@ class XATTN_API HeunDiscreteScheduler : public Scheduler {
   const HeunDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;
-  at::Tensor scale_model_input(const Schedule& schedule, const at::Tensor& sample,
-                               int64_t i) const override;
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   HeunDiscreteSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

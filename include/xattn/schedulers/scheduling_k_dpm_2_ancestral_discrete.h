@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -29,7 +29,7 @@ struct KDPM2AncestralDiscreteSchedulerConfig : NoiseScheduleConfig, SigmaSpreadC
 /// `EulerAncestralDiscreteScheduler` does; the model is called twice a step but for the last.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_k_dpm_2_ancestral_discrete.py.
-class XATTN_API KDPM2AncestralDiscreteScheduler : public Scheduler {
+class XATTN_API KDPM2AncestralDiscreteScheduler : public SigmaScheduler {
  public:
   explicit KDPM2AncestralDiscreteScheduler(KDPM2AncestralDiscreteSchedulerConfig config = {});
 
@@ -42,12 +42,9 @@ class XATTN_API KDPM2AncestralDiscreteScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   KDPM2AncestralDiscreteSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -30,7 +30,7 @@ struct KDPM2DiscreteSchedulerConfig : NoiseScheduleConfig, SigmaSpreadConfig {
 /// 2206.00927's midpoint.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_k_dpm_2_discrete.py.
-class XATTN_API KDPM2DiscreteScheduler : public Scheduler {
+class XATTN_API KDPM2DiscreteScheduler : public SigmaScheduler {
  public:
   explicit KDPM2DiscreteScheduler(KDPM2DiscreteSchedulerConfig config = {});
 
@@ -43,12 +43,9 @@ class XATTN_API KDPM2DiscreteScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   KDPM2DiscreteSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

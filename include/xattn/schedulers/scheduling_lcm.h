@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -43,7 +43,7 @@ struct LCMSchedulerConfig : NoiseScheduleConfig, ThresholdConfig {
 /// s = t · timestep_scaling, and back to the noise of the next timestep; arXiv 2310.04378.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_lcm.py.
-class XATTN_API LCMScheduler : public Scheduler {
+class XATTN_API LCMScheduler : public AlphaScheduler {
  public:
   explicit LCMScheduler(LCMSchedulerConfig config = {});
 
@@ -54,14 +54,9 @@ class XATTN_API LCMScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
-  at::Tensor get_velocity(const at::Tensor& sample, const at::Tensor& noise,
-                          const at::Tensor& timesteps) const override;
 
  private:
   LCMSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -25,7 +25,7 @@ struct LMSDiscreteSchedulerConfig : NoiseScheduleConfig, SigmaSpreadConfig {
 /// weighted with the integral of its Lagrange polynomial over the step.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_lms_discrete.py.
-class XATTN_API LMSDiscreteScheduler : public Scheduler {
+class XATTN_API LMSDiscreteScheduler : public SigmaScheduler {
  public:
   explicit LMSDiscreteScheduler(LMSDiscreteSchedulerConfig config = {});
 
@@ -33,17 +33,12 @@ class XATTN_API LMSDiscreteScheduler : public Scheduler {
   const LMSDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;
-  at::Tensor scale_model_input(const Schedule& schedule, const at::Tensor& sample,
-                               int64_t i) const override;
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   LMSDiscreteSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

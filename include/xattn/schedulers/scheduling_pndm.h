@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -31,7 +31,7 @@ struct PNDMSchedulerConfig : NoiseScheduleConfig {
 /// It does not say what the picture would be: `pred_original_sample` is undefined.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_pndm.py.
-class XATTN_API PNDMScheduler : public Scheduler {
+class XATTN_API PNDMScheduler : public NoiseScheduler {
  public:
   explicit PNDMScheduler(PNDMSchedulerConfig config = {});
 
@@ -56,7 +56,7 @@ class XATTN_API PNDMScheduler : public Scheduler {
                              const at::Tensor& model_output) const;
 
   PNDMSchedulerConfig config_;
-  at::Tensor alphas_cumprod_, final_alpha_cumprod_;
+  at::Tensor final_alpha_cumprod_;
 };
 
 }  // namespace xattn

@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -45,7 +45,7 @@ struct TCDSchedulerConfig : NoiseScheduleConfig, ThresholdConfig {
 /// Its second result is the sample at s.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_tcd.py.
-class XATTN_API TCDScheduler : public Scheduler {
+class XATTN_API TCDScheduler : public AlphaScheduler {
  public:
   explicit TCDScheduler(TCDSchedulerConfig config = {});
 
@@ -56,14 +56,9 @@ class XATTN_API TCDScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
-  at::Tensor get_velocity(const at::Tensor& sample, const at::Tensor& noise,
-                          const at::Tensor& timesteps) const override;
 
  private:
   TCDSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

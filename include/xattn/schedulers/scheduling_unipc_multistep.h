@@ -2,7 +2,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
-#include "xattn/schedulers/scheduler.h"
+#include "xattn/schedulers/noise_scheduler.h"
 
 namespace xattn {
 
@@ -13,7 +13,8 @@ struct UniPCMultistepSchedulerConfig : NoiseScheduleConfig, ThresholdConfig, Sig
     clip_sample = false;
   }
 
-  /// 1 to 3: how many of the last outputs a step uses.
+  /// 1 to 8: how many of the last outputs a step uses. The original advises 2 with guidance, 3
+  /// without.
   int64_t solver_order = 2;
   /// Whether the solver works with x₀, or with ε.
   bool predict_x0 = true;
@@ -38,7 +39,7 @@ struct UniPCMultistepSchedulerConfig : NoiseScheduleConfig, ThresholdConfig, Sig
     fields.choice("beta_schedule", config.beta_schedule, "linear", "scaled_linear",
                   "squaredcos_cap_v2");
     fields.choice("prediction_type", config.prediction_type, "epsilon", "sample", "v_prediction");
-    fields.in_range("solver_order", config.solver_order, 1, 3);
+    fields.in_range("solver_order", config.solver_order, 1, 8);
     fields.value("predict_x0", config.predict_x0);
     // The others are those of relatives whose options may be used here too.
     fields.choice("solver_type", config.solver_type, "bh1", "bh2", "midpoint", "heun", "logrho");
@@ -63,7 +64,7 @@ struct UniPCMultistepSchedulerConfig : NoiseScheduleConfig, ThresholdConfig, Sig
 /// It does not say what the picture would be: `pred_original_sample` is undefined.
 ///
 /// Reference: diffusers 0.42.1, schedulers/scheduling_unipc_multistep.py.
-class XATTN_API UniPCMultistepScheduler : public Scheduler {
+class XATTN_API UniPCMultistepScheduler : public SolverScheduler {
  public:
   explicit UniPCMultistepScheduler(UniPCMultistepSchedulerConfig config = {});
 
@@ -74,12 +75,9 @@ class XATTN_API UniPCMultistepScheduler : public Scheduler {
   SchedulerOutput step(const Schedule& schedule, const at::Tensor& model_output, int64_t i,
                        const at::Tensor& sample, SchedulerState& state,
                        const StepOptions& options = {}) const override;
-  at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
-                       const at::Tensor& noise, const at::Tensor& timesteps) const override;
 
  private:
   UniPCMultistepSchedulerConfig config_;
-  at::Tensor alphas_cumprod_;
 };
 
 }  // namespace xattn

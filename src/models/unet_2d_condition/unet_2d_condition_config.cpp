@@ -1,7 +1,7 @@
 #include "xattn/models/unet_2d_condition/unet_2d_condition_config.h"
 
 #include "core/check.h"
-#include "xattn/core/config_fields.h"
+#include "core/config_check.h"
 
 namespace xattn {
 namespace {
@@ -9,37 +9,6 @@ namespace {
 using Config = UNet2DConditionConfig;
 
 constexpr auto kUNetConfig = "UNet2DConditionModel";
-
-/// Throws where a number is out of its range, or a list has too few numbers or too many.
-class RangeCheck : public ConfigFields {
- public:
-  void in_range(const char* name, int64_t value, int64_t least, int64_t most) const {
-    if (value >= least && value <= most) return;
-    throw_value_error(kUNetConfig, name, std::to_string(least) + " to " + std::to_string(most),
-                      std::to_string(value));
-  }
-  void in_range(const char* name, const std::optional<int64_t>& value, int64_t least,
-                int64_t most) const {
-    if (value) in_range(name, *value, least, most);
-  }
-  void in_range(const char* name, const std::vector<int64_t>& values, int64_t least,
-                int64_t most) const {
-    for (const auto value : values) in_range(name, value, least, most);
-  }
-
-  template <typename T>
-  void each_block(const char* name, const std::vector<T>& values, size_t blocks) const {
-    if (values.size() == 1 || values.size() == blocks) return;
-    throw_value_error(kUNetConfig, name,
-                      "one value, or " + std::to_string(blocks) + " as down_block_types",
-                      std::to_string(values.size()));
-  }
-  void each_block(const char* name, const std::vector<int64_t>& values, size_t blocks,
-                  int64_t least, int64_t most) const {
-    each_block(name, values, blocks);
-    in_range(name, values, least, most);
-  }
-};
 
 void check_types(const char* name, const std::vector<std::string>& types, size_t blocks,
                  const std::string& with_attention, const std::string& without) {
@@ -109,7 +78,7 @@ void UNet2DConditionConfig::check() const {
                       std::to_string(blocks) + " numbers, as down_block_types",
                       std::to_string(block_out_channels.size()));
   }
-  visit_fields(*this, RangeCheck());
+  visit_fields(*this, ConfigCheck(kUNetConfig));
   check_odd("conv_in_kernel", conv_in_kernel);
   check_odd("conv_out_kernel", conv_out_kernel);
   check_embeddings(*this);

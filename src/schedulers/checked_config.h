@@ -1,0 +1,34 @@
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <type_traits>
+
+#include "core/config_check.h"
+#include "schedulers/sigmas.h"
+
+namespace xattn {
+
+/// Throws as `ConfigCheck`, and where a text is none of those that are known.
+class SchedulerConfigCheck : public ConfigCheck {
+ public:
+  using ConfigCheck::ConfigCheck;
+
+  template <typename... Values>
+  void choice(const char* name, const std::string& text, const Values&... values) const {
+    if (((text == values) || ...)) return;
+    std::string known;
+    for (const std::string value : {values...}) known += (known.empty() ? "" : ", ") + value;
+    throw_value_error(place_, name, "one of " + known, text);
+  }
+};
+
+/// A scheduler's config whose every field can be honoured. Throws: `ValueError`.
+template <typename Config>
+const Config& checked(const char* place, const Config& config) {
+  Config::visit_fields(config, SchedulerConfigCheck(place));
+  if constexpr (std::is_base_of_v<SigmaSpreadConfig, Config>) check_spread(place, config);
+  return config;
+}
+
+}  // namespace xattn
