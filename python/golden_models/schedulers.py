@@ -25,6 +25,14 @@ def model(sample: Tensor, timestep: Tensor, channels: int) -> Tensor:
     return output.repeat(1, channels // sample.shape[1], *(1,) * (sample.dim() - 2))
 
 
+def options_taken(scheduler: Any) -> set[str]:
+    """The arguments that pipelines look for in the signatures."""
+    names = {"timesteps", "sigmas", "eta", "generator"}
+    arguments = {*inspect.signature(scheduler.set_timesteps).parameters, *inspect.signature(scheduler.step).parameters}
+    # UniPC's sigmas are for flow-matching alone, which is refused.
+    return (names - {"sigmas"} if isinstance(scheduler, diffusers.UniPCMultistepScheduler) else names) & arguments
+
+
 def write_run(
     folder: Path,
     class_name: str,
@@ -54,11 +62,13 @@ def write_run(
     noise, clean = (torch.randn(SHAPE, generator=drawing).to(dtype) for _ in range(2))
     timesteps = scheduler.timesteps[first:]
     noisy_steps = timesteps[:1].repeat(SHAPE[0]) if first else timesteps[torch.tensor([0, len(timesteps) // 2])]
+    # Two steps may have one timestep, and then the original begins with the second one if it is not told.
+    if first and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
     found["output.noised"] = scheduler.add_noise(clean, noise, noisy_steps)
     if not hasattr(scheduler, "sigmas") and hasattr(scheduler, "get_velocity"):
         found["output.velocity"] = scheduler.get_velocity(clean, noise, noisy_steps)
     sample = found["output.noised"] if first else noise * scheduler.init_noise_sigma
-    # Two steps may have one timestep, and then the original begins with the second one if it is not told.
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
     found |= {"input.noise": noise, "input.clean": clean}
@@ -91,6 +101,8 @@ def write_run(
             "eta": eta,
             "first": first,
             "several_generators": several_generators,
+            "order": scheduler.order,
+            "takes": sorted(options_taken(scheduler)),
         },
         "keys": [],
     }
@@ -133,6 +145,7 @@ def ddim() -> Iterator[Case]:
     yield name, {"thresholding": True}, steps, {}
     yield name, {"clip_sample": False}, steps, {"first": 3}
     yield name, {"clip_sample": False}, {"num_inference_steps": 37}, {"dtype": torch.float64}
+    yield name, {"clip_sample": False}, steps, {"first": 4}
 
 
 def pndm() -> Iterator[Case]:
@@ -141,7 +154,9 @@ def pndm() -> Iterator[Case]:
     yield from grid(name, ("epsilon", "v_prediction"), skip_prk_steps=True)
     yield name, {**STABLE_DIFFUSION, "skip_prk_steps": True, "set_alpha_to_one": False, "steps_offset": 1}, steps, {}
     yield name, {"skip_prk_steps": True, "set_alpha_to_one": True}, {"num_inference_steps": 1}, {}
-    yield name, {"skip_prk_steps": True}, steps, {"first": 4}
+    for first in (1, 4):
+        yield name, {"skip_prk_steps": True}, steps, {"first": first}
+        yield name, {}, steps, {"first": first}
 
 
 def with_spreads(name: str, predictions: tuple[str, ...], **fixed: Any) -> Iterator[Case]:
@@ -179,6 +194,7 @@ def lms() -> Iterator[Case]:
     name = "LMSDiscreteScheduler"
     yield from with_spreads(name, ("epsilon", "sample", "v_prediction"))
     yield name, STABLE_DIFFUSION, {"num_inference_steps": 30}, {}
+    yield name, {}, {"num_inference_steps": 10}, {"first": 4}
 
 
 def heun() -> Iterator[Case]:
@@ -187,12 +203,13 @@ def heun() -> Iterator[Case]:
     yield name, {"beta_schedule": "exp"}, {"num_inference_steps": 10}, {}
     yield name, {"clip_sample": True}, {"num_inference_steps": 10}, {}
     yield name, {}, {"timesteps": [900, 500, 20]}, {}
+    yield name, {}, {"num_inference_steps": 10}, {"first": 8}
 
 
 def kdpm2() -> Iterator[Case]:
     for name in ("KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"):
         yield from with_spreads(name, ("epsilon", "v_prediction"))
-        yield name, {}, {"num_inference_steps": 10}, {"first": 4}
+        yield name, {}, {"num_inference_steps": 10}, {"first": 8}
     yield name, {}, {"num_inference_steps": 10}, {"several_generators": True}
 
 
@@ -206,6 +223,7 @@ def lcm() -> Iterator[Case]:
     yield name, {"original_inference_steps": 100, "timestep_scaling": 8.0}, {"num_inference_steps": 8}, {}
     yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"several_generators": True}
     yield name, {}, {"num_inference_steps": 1}, {}
+    yield name, {}, {"num_inference_steps": 10}, {"first": 4}
 
 
 def tcd() -> Iterator[Case]:
@@ -215,6 +233,7 @@ def tcd() -> Iterator[Case]:
     yield name, {}, steps, {"eta": 0.0}
     yield name, {}, {"num_inference_steps": 8}, {"eta": 1.0}
     yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"eta": 0.5, "several_generators": True}
+    yield name, {}, {"num_inference_steps": 10}, {"first": 4}
 
 
 def dpmsolver_multistep() -> Iterator[Case]:
@@ -240,6 +259,8 @@ def dpmsolver_multistep() -> Iterator[Case]:
     yield name, {}, {"timesteps": [999, 800, 500, 20]}, {}
     yield name, {}, {"num_inference_steps": 10}, {"first": 4}
     yield name, {"algorithm_type": "sde-dpmsolver++"}, {"num_inference_steps": 10}, {"several_generators": True}
+    # Of these steps, 74 and 75 have one timestep.
+    yield name, {**STABLE_DIFFUSION, "use_karras_sigmas": True}, {"num_inference_steps": 80}, {"first": 74}
 
 
 def deis() -> Iterator[Case]:

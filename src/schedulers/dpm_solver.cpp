@@ -158,12 +158,4 @@ void check_final_sigmas(std::string_view place, const std::string& algorithm_typ
                     "zero");
 }
 
-at::Tensor add_noise_of_levels(std::string_view place, const Schedule& schedule,
-                               const at::Tensor& original_samples, const at::Tensor& noise,
-                               const at::Tensor& timesteps) {
-  const auto sigma = sigmas_at(place, schedule, timesteps, original_samples);
-  const auto alpha = 1 / root(at::pow(sigma, 2) + 1);
-  return alpha * original_samples + sigma * alpha * noise;
-}
-
 }  // namespace xattn

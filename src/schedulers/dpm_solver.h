@@ -57,9 +57,4 @@ void remember(SchedulerState& state, const at::Tensor& output, int64_t most);
 void check_final_sigmas(std::string_view place, const std::string& algorithm_type,
                         const std::string& final_sigmas_type);
 
-/// samples · α + noise · σ of the schedule's timesteps `[B]`.
-at::Tensor add_noise_of_levels(std::string_view place, const Schedule& schedule,
-                               const at::Tensor& original_samples, const at::Tensor& noise,
-                               const at::Tensor& timesteps);
-
 }  // namespace xattn

@@ -184,12 +184,16 @@ at::Tensor draw_noise(std::string_view place, const at::Tensor& like,
   return at::cat(noise);
 }
 
-void begin_step(std::string_view place, const Schedule& schedule, const at::Tensor& model_output,
-                int64_t i, const at::Tensor& sample, SchedulerState& state,
-                const StepOptions& options, bool knows_eta) {
-  if (i < 0 || i >= schedule.size()) {
-    throw_value_error(place, "i", fmt::format("0 to {}", schedule.size() - 1), std::to_string(i));
-  }
+void check_step(std::string_view place, const Schedule& schedule, int64_t i) {
+  if (i >= 0 && i < schedule.size()) return;
+  throw_value_error(place, "i", fmt::format("0 to {}", schedule.size() - 1), std::to_string(i));
+}
+
+void begin_step(const Scheduler& scheduler, const Schedule& schedule,
+                const at::Tensor& model_output, int64_t i, const at::Tensor& sample,
+                SchedulerState& state, const StepOptions& options) {
+  const auto place = scheduler.class_name();
+  check_step(place, schedule, i);
   if (!sample.defined() || !model_output.defined() || sample.dim() < 1) {
     throw_value_error(place, "sample and model_output", "tensors", "nothing");
   }
@@ -197,7 +201,7 @@ void begin_step(std::string_view place, const Schedule& schedule, const at::Tens
     throw_value_error(place, "model_output", shape_text(sample.sizes()) + ", as the sample",
                       shape_text(model_output.sizes()));
   }
-  if (options.eta && !knows_eta) {
+  if (options.eta && !scheduler.takes().eta) {
     throw_value_error(place, "eta", "none: this scheduler has no such option",
                       fmt::format("{}", *options.eta));
   }

@@ -53,10 +53,13 @@ at::Tensor in_range_of(const ThresholdConfig& config, const at::Tensor& sample);
 at::Tensor draw_noise(std::string_view place, const at::Tensor& like,
                       const std::vector<at::Generator>& generators);
 
+/// Throws `ValueError` unless `i` is a step of the schedule.
+void check_step(std::string_view place, const Schedule& schedule, int64_t i);
+
 /// Throws `ValueError` unless `i` is the run's next step, the shapes agree, and no option is given
-/// but what the scheduler knows. Counts the step.
-void begin_step(std::string_view place, const Schedule& schedule, const at::Tensor& model_output,
-                int64_t i, const at::Tensor& sample, SchedulerState& state,
-                const StepOptions& options, bool knows_eta);
+/// but what the scheduler takes. Counts the step.
+void begin_step(const Scheduler& scheduler, const Schedule& schedule,
+                const at::Tensor& model_output, int64_t i, const at::Tensor& sample,
+                SchedulerState& state, const StepOptions& options);
 
 }  // namespace xattn

@@ -22,6 +22,7 @@ DDIMScheduler::DDIMScheduler(DDIMSchedulerConfig config)
                                                     : element(alphas_cumprod_, 0)) {}
 
 Schedule DDIMScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   const auto steps = steps_of(kDdimPlace, config_, options);
   auto result = whole_schedule(spaced_timesteps(config_, steps), options.device);
   result.num_inference_steps = steps;  // of which some spacings make one more
@@ -31,7 +32,7 @@ Schedule DDIMScheduler::schedule(const ScheduleOptions& options) const {
 SchedulerOutput DDIMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                     int64_t i, const at::Tensor& sample, SchedulerState& state,
                                     const StepOptions& options) const {
-  begin_step(kDdimPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/true);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const double eta = options.eta.value_or(0);
   const auto t = schedule.timesteps[i].item<int64_t>();
   const auto previous_t = t - config_.num_train_timesteps / schedule.num_inference_steps;

@@ -24,6 +24,7 @@ DDPMScheduler::DDPMScheduler(DDPMSchedulerConfig config)
       config_(std::move(config)) {}
 
 Schedule DDPMScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   auto timesteps = own_timesteps(kDdpmPlace, config_, options);
   if (!timesteps) timesteps = spaced_timesteps(config_, steps_of(kDdpmPlace, config_, options));
   return whole_schedule(*timesteps, options.device);
@@ -59,7 +60,7 @@ SchedulerOutput DDPMScheduler::step(const Schedule& schedule, const at::Tensor& 
     output = model_output.narrow(1, 0, sample.size(1));
     predicted_variance = model_output.narrow(1, sample.size(1), sample.size(1));
   }
-  begin_step(kDdpmPlace, schedule, output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(*this, schedule, output, i, sample, state, options);
   const auto t = schedule.timesteps[i].item<int64_t>();
   const bool is_last = i + 1 == schedule.size();
   const auto alpha = element(alphas_cumprod_, t);

@@ -64,6 +64,7 @@ DEISMultistepScheduler::DEISMultistepScheduler(DEISMultistepSchedulerConfig conf
       config_(std::move(config)) {}
 
 Schedule DEISMultistepScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   const auto steps = steps_of(kDeisPlace, config_, options);
   SigmaTable table;
@@ -83,7 +84,7 @@ SchedulerOutput DEISMultistepScheduler::step(const Schedule& schedule,
                                              const at::Tensor& model_output, int64_t i,
                                              const at::Tensor& sample, SchedulerState& state,
                                              const StepOptions& options) const {
-  begin_step(kDeisPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   static const DPMAlgorithm kPredictsSample("dpmsolver++", "midpoint");
   const auto here = DPMLevel(element(schedule.sigmas, i));
   const auto original = converted_output(kPredictsSample, config_.prediction_type, config_,

@@ -38,6 +38,7 @@ DPMSolverMultistepScheduler::DPMSolverMultistepScheduler(DPMSolverMultistepSched
 }
 
 Schedule DPMSolverMultistepScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   const bool has_spread = is_spread(config_) || config_.use_lu_lambdas;
   SigmaTable table;
@@ -62,8 +63,7 @@ SchedulerOutput DPMSolverMultistepScheduler::step(const Schedule& schedule,
                                                   const at::Tensor& model_output, int64_t i,
                                                   const at::Tensor& sample, SchedulerState& state,
                                                   const StepOptions& options) const {
-  begin_step(kDpmMultistepPlace, schedule, model_output, i, sample, state, options,
-             /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const auto algorithm = algorithm_of(config_);
   const auto level = [&](int64_t index) { return DPMLevel(element(schedule.sigmas, index)); };
   const auto& outputs = state.outputs;

@@ -43,6 +43,7 @@ DPMSolverSinglestepScheduler::DPMSolverSinglestepScheduler(
 }
 
 Schedule DPMSolverSinglestepScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   SigmaTable table;
   table.timesteps = solver_timesteps(kDpmSinglestepPlace, config_, alphas_cumprod_,
@@ -62,8 +63,7 @@ SchedulerOutput DPMSolverSinglestepScheduler::step(const Schedule& schedule,
                                                    const at::Tensor& model_output, int64_t i,
                                                    const at::Tensor& sample, SchedulerState& state,
                                                    const StepOptions& options) const {
-  begin_step(kDpmSinglestepPlace, schedule, model_output, i, sample, state, options,
-             /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const auto algorithm = singlestep_algorithm(config_);
   const auto level = [&](int64_t index) { return DPMLevel(element(schedule.sigmas, index)); };
   const auto& outputs = state.outputs;

@@ -23,7 +23,7 @@ EulerAncestralDiscreteScheduler::EulerAncestralDiscreteScheduler(
       config_(std::move(config)) {}
 
 Schedule EulerAncestralDiscreteScheduler::schedule(const ScheduleOptions& options) const {
-  steps_of(kEulerAncestralDiscretePlace, config_, options);  // and no timesteps of the caller's
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   return sigma_schedule(sigma_table(kEulerAncestralDiscretePlace, config_, {}, options, known),
                         config_.timestep_spacing, options.device);
@@ -34,8 +34,7 @@ SchedulerOutput EulerAncestralDiscreteScheduler::step(const Schedule& schedule,
                                                       const at::Tensor& sample,
                                                       SchedulerState& state,
                                                       const StepOptions& options) const {
-  begin_step(kEulerAncestralDiscretePlace, schedule, model_output, i, sample, state, options,
-             /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const auto from = sample.to(at::kFloat);
   const auto sigma = element(schedule.sigmas, i);
   const auto original = original_of(config_.prediction_type, model_output, from, sigma);

@@ -38,6 +38,7 @@ bool EulerDiscreteScheduler::is_continuous() const {
 }
 
 Schedule EulerDiscreteScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   SigmaTable table;
   auto& [timesteps, sigmas] = table;
@@ -70,8 +71,7 @@ SchedulerOutput EulerDiscreteScheduler::step(const Schedule& schedule,
                                              const at::Tensor& model_output, int64_t i,
                                              const at::Tensor& sample, SchedulerState& state,
                                              const StepOptions& options) const {
-  begin_step(kEulerDiscretePlace, schedule, model_output, i, sample, state, options,
-             /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const auto from = sample.to(at::kFloat);
   const auto sigma = element(schedule.sigmas, i);
   const auto original = original_of(config_.prediction_type, model_output, from, sigma);

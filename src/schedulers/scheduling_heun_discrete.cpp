@@ -20,6 +20,7 @@ HeunDiscreteScheduler::HeunDiscreteScheduler(HeunDiscreteSchedulerConfig config)
       config_(std::move(config)) {}
 
 Schedule HeunDiscreteScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   const auto table = sigma_table(kHeunDiscretePlace, config_, config_, options, known);
   auto result = sigma_schedule(table, config_.timestep_spacing, options.device);
@@ -32,8 +33,7 @@ SchedulerOutput HeunDiscreteScheduler::step(const Schedule& schedule,
                                             const at::Tensor& model_output, int64_t i,
                                             const at::Tensor& sample, SchedulerState& state,
                                             const StepOptions& options) const {
-  begin_step(kHeunDiscretePlace, schedule, model_output, i, sample, state, options,
-             /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const bool is_first = is_first_half(kHeunDiscretePlace, i, state);
   const auto sigma = element(schedule.sigmas, is_first ? i : i - 1);
   const auto next = element(schedule.sigmas, is_first ? i + 1 : i);

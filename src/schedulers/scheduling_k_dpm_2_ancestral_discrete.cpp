@@ -23,7 +23,7 @@ KDPM2AncestralDiscreteScheduler::KDPM2AncestralDiscreteScheduler(
       config_(std::move(config)) {}
 
 Schedule KDPM2AncestralDiscreteScheduler::schedule(const ScheduleOptions& options) const {
-  steps_of(kKDpm2AncestralPlace, config_, options);  // and no timesteps of the caller's
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   auto table = sigma_table(kKDpm2AncestralPlace, config_, config_, options, known);
   // Only these are whole numbers, as in the original.
@@ -60,8 +60,7 @@ SchedulerOutput KDPM2AncestralDiscreteScheduler::step(const Schedule& schedule,
                                                       const at::Tensor& sample,
                                                       SchedulerState& state,
                                                       const StepOptions& options) const {
-  begin_step(kKDpm2AncestralPlace, schedule, model_output, i, sample, state, options,
-             /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const bool is_first = is_first_half(kKDpm2AncestralPlace, i, state);
   const auto begin = is_first ? i : i - 1;
   const auto sigma = element(schedule.sigmas, begin);

@@ -20,6 +20,7 @@ LCMScheduler::LCMScheduler(LCMSchedulerConfig config)
       config_(std::move(config)) {}
 
 Schedule LCMScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   return whole_schedule(
       distilled_timesteps(kLcmPlace, config_, config_.original_inference_steps, options),
       options.device);
@@ -28,7 +29,7 @@ Schedule LCMScheduler::schedule(const ScheduleOptions& options) const {
 SchedulerOutput LCMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                    int64_t i, const at::Tensor& sample, SchedulerState& state,
                                    const StepOptions& options) const {
-  begin_step(kLcmPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const bool is_last = i + 1 == schedule.size();
   const auto t = schedule.timesteps[i].item<int64_t>();
   const auto next = is_last ? t : schedule.timesteps[i + 1].item<int64_t>();

@@ -44,7 +44,7 @@ LMSDiscreteScheduler::LMSDiscreteScheduler(LMSDiscreteSchedulerConfig config)
       config_(std::move(config)) {}
 
 Schedule LMSDiscreteScheduler::schedule(const ScheduleOptions& options) const {
-  steps_of(kLmsDiscretePlace, config_, options);  // and no timesteps of the caller's
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   return sigma_schedule(sigma_table(kLmsDiscretePlace, config_, config_, options, known),
                         config_.timestep_spacing, options.device);
@@ -54,8 +54,7 @@ SchedulerOutput LMSDiscreteScheduler::step(const Schedule& schedule, const at::T
                                            int64_t i, const at::Tensor& sample,
                                            SchedulerState& state,
                                            const StepOptions& options) const {
-  begin_step(kLmsDiscretePlace, schedule, model_output, i, sample, state, options,
-             /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const auto sigma = element(schedule.sigmas, i);
   const auto original = original_of(config_.prediction_type, model_output, sample, sigma);
   auto& derivatives = state.outputs;

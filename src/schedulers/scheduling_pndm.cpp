@@ -41,6 +41,7 @@ int64_t PNDMScheduler::prk_steps() const {
 }
 
 Schedule PNDMScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   const auto steps = steps_of(kPndmPlace, config_, options);
   if (!config_.skip_prk_steps) check_at_least(kPndmPlace, "num_inference_steps", steps, kPndmOrder);
   auto timesteps = spaced_timesteps(config_, steps);
@@ -132,7 +133,7 @@ at::Tensor PNDMScheduler::step_plms(const Schedule& schedule, const at::Tensor& 
 SchedulerOutput PNDMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                     int64_t i, const at::Tensor& sample, SchedulerState& state,
                                     const StepOptions& options) const {
-  begin_step(kPndmPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   // The original counts its steps, and begins with 0 wherever the run begins.
   const auto count = i - state.first_step;
   const auto timestep = schedule.timesteps[i].item<int64_t>();

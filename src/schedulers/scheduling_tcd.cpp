@@ -22,6 +22,7 @@ TCDScheduler::TCDScheduler(TCDSchedulerConfig config)
       config_(std::move(config)) {}
 
 Schedule TCDScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   return whole_schedule(
       distilled_timesteps(kTcdPlace, config_, config_.original_inference_steps, options),
       options.device);
@@ -30,7 +31,7 @@ Schedule TCDScheduler::schedule(const ScheduleOptions& options) const {
 SchedulerOutput TCDScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                    int64_t i, const at::Tensor& sample, SchedulerState& state,
                                    const StepOptions& options) const {
-  begin_step(kTcdPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/true);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const bool is_last = i + 1 == schedule.size();
   const auto t = schedule.timesteps[i].item<int64_t>();
   const double eta = options.eta.value_or(0.3);

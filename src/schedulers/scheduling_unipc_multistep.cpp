@@ -107,6 +107,7 @@ UniPCMultistepScheduler::UniPCMultistepScheduler(UniPCMultistepSchedulerConfig c
       config_(std::move(config)) {}
 
 Schedule UniPCMultistepScheduler::schedule(const ScheduleOptions& options) const {
+  check_taken(*this, options);
   const auto known = training_sigmas(alphas_cumprod_);
   const auto steps = steps_of(kUniPcPlace, config_, options);
   const bool ends_at_least = config_.final_sigmas_type == "sigma_min";
@@ -128,7 +129,7 @@ SchedulerOutput UniPCMultistepScheduler::step(const Schedule& schedule,
                                               const at::Tensor& model_output, int64_t i,
                                               const at::Tensor& sample, SchedulerState& state,
                                               const StepOptions& options) const {
-  begin_step(kUniPcPlace, schedule, model_output, i, sample, state, options, /*knows_eta=*/false);
+  begin_step(*this, schedule, model_output, i, sample, state, options);
   const auto here = DPMLevel(element(schedule.sigmas, i));
   auto threshold = static_cast<const ThresholdConfig&>(config_);
   threshold.thresholding &= config_.predict_x0;

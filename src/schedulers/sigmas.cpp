@@ -194,10 +194,10 @@ at::Tensor sigmas_at(std::string_view place, const Schedule& schedule, const at:
   return schedule.sigmas.index_select(0, at::tensor(indices, at::kLong)).to(samples).view(shape);
 }
 
-at::Tensor add_noise_of_sigmas(std::string_view place, const Schedule& schedule,
-                               const at::Tensor& original_samples, const at::Tensor& noise,
-                               const at::Tensor& timesteps) {
-  return original_samples + noise * sigmas_at(place, schedule, timesteps, original_samples);
+at::Tensor sigma_at_step(std::string_view place, const Schedule& schedule, int64_t i,
+                         const at::Tensor& samples) {
+  check_step(place, schedule, i);
+  return element(schedule.sigmas, i).to(samples);
 }
 
 at::Tensor scaled_input(const at::Tensor& sigmas, const at::Tensor& sample, int64_t i) {

@@ -87,10 +87,9 @@ int64_t index_for_timestep(std::string_view place, const Schedule& schedule, dou
 at::Tensor sigmas_at(std::string_view place, const Schedule& schedule, const at::Tensor& timesteps,
                      const at::Tensor& samples);
 
-/// samples + noise · σ of the schedule's timesteps `[B]`.
-at::Tensor add_noise_of_sigmas(std::string_view place, const Schedule& schedule,
-                               const at::Tensor& original_samples, const at::Tensor& noise,
-                               const at::Tensor& timesteps);
+/// σ of the schedule's step `i`, to be multiplied with samples.
+at::Tensor sigma_at_step(std::string_view place, const Schedule& schedule, int64_t i,
+                         const at::Tensor& samples);
 
 /// sample / √(σ² + 1).
 at::Tensor scaled_input(const at::Tensor& sigmas, const at::Tensor& sample, int64_t i);

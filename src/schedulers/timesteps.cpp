@@ -11,6 +11,17 @@
 
 namespace xattn {
 
+void check_taken(const Scheduler& scheduler, const ScheduleOptions& options) {
+  const auto takes = scheduler.takes();
+  const auto refuse_unless = [&](bool taken, bool given, const char* name) {
+    if (taken || !given) return;
+    throw_value_error(scheduler.class_name(), name, "none: this scheduler has no such option",
+                      "some");
+  };
+  refuse_unless(takes.timesteps, !options.timesteps.empty(), "timesteps");
+  refuse_unless(takes.sigmas, !options.sigmas.empty(), "sigmas");
+}
+
 int64_t steps_of(std::string_view place, const NoiseScheduleConfig& config,
                  const ScheduleOptions& options) {
   if (!options.timesteps.empty() || !options.sigmas.empty() || !options.num_inference_steps) {

@@ -9,6 +9,9 @@
 
 namespace xattn {
 
+/// Throws `ValueError` for an option that the scheduler does not take.
+void check_taken(const Scheduler& scheduler, const ScheduleOptions& options);
+
 /// The number of steps that is asked for. Throws `ValueError` unless it alone is given, from 1 to
 /// `num_train_timesteps`.
 int64_t steps_of(std::string_view place, const NoiseScheduleConfig& config,

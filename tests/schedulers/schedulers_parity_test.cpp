@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "support/model_golden.h"
 #include "xattn/pretrained/open_scheduler.h"
@@ -36,6 +37,17 @@ StepOptions step_options(const nlohmann::json& arguments, int64_t pictures) {
   return options;
 }
 
+/// By their names in Python.
+std::set<std::string> options_taken(const Scheduler& scheduler) {
+  const auto takes = scheduler.takes();
+  std::set<std::string> names;
+  if (takes.timesteps) names.insert("timesteps");
+  if (takes.sigmas) names.insert("sigmas");
+  if (takes.eta) names.insert("eta");
+  if (takes.generators) names.insert("generator");
+  return names;
+}
+
 /// What Python's run gave, computed here from the same outputs of the model.
 Tensors run(const ModelCase& model_case, const ModelGolden& golden, double output_scale = 1) {
   const auto scheduler = open_scheduler(model_case.directory.string());
@@ -43,6 +55,8 @@ Tensors run(const ModelCase& model_case, const ModelGolden& golden, double outpu
   const auto schedule = scheduler->schedule(schedule_options(arguments["schedule"]));
   const auto first = arguments["first"].get<int64_t>();
   const auto noise = golden.inputs.at("noise"), clean = golden.inputs.at("clean");
+  EXPECT_EQ(scheduler->order(), arguments["order"].get<int64_t>());
+  EXPECT_EQ(options_taken(*scheduler), arguments["takes"].get<std::set<std::string>>());
   Tensors found = {{"timesteps", schedule.timesteps},
                    {"init_noise_sigma", schedule.init_noise_sigma}};
   if (schedule.sigmas.defined()) found["sigmas"] = schedule.sigmas;
@@ -51,7 +65,8 @@ Tensors run(const ModelCase& model_case, const ModelGolden& golden, double outpu
   const auto noisy_steps =
       first > 0 ? schedule.timesteps[first].repeat({noise.size(0)})
                 : at::stack({schedule.timesteps[0], schedule.timesteps[schedule.size() / 2]});
-  const auto noised = scheduler->add_noise(schedule, clean, noise, noisy_steps);
+  const auto noised = first > 0 ? scheduler->add_noise_at(schedule, clean, noise, first)
+                                : scheduler->add_noise(schedule, clean, noise, noisy_steps);
   found["noised"] = noised;
   if (first > 0) sample = noised;
   if (golden.outputs.contains("velocity")) {

@@ -78,6 +78,49 @@ TEST(Schedulers, WhatASchedulerDoesNotKnowIsRefused) {
                ValueError);
 }
 
+TEST(Schedulers, NoiseOfAStepThatIsNotThereIsRefused) {
+  const auto sample = at::randn({1, 4, 8, 8});
+  for (const auto& name : scheduler_classes()) {
+    const auto scheduler = scheduler_from_json(kConfig, name);
+    const auto schedule = scheduler->schedule({.num_inference_steps = 5});
+    EXPECT_THROW(scheduler->add_noise_at(schedule, sample, sample, -1), ValueError) << name;
+    EXPECT_THROW(scheduler->add_noise_at(schedule, sample, sample, schedule.size()), ValueError)
+        << name;
+  }
+}
+
+TEST(Schedulers, WhatOneDoesNotTakeIsRefusedByName) {
+  const auto sample = at::randn({1, 4, 8, 8});
+  const auto refuses = [](const std::string& option, const auto& call) {
+    try {
+      call();
+    } catch (const ValueError& error) {
+      return std::string(error.what()).find("] " + option + ": ") != std::string::npos;
+    }
+    return false;
+  };
+  for (const auto& name : scheduler_classes()) {
+    const auto scheduler = scheduler_from_json(kConfig, name);
+    const auto takes = scheduler->takes();
+    EXPECT_NE(takes.timesteps, refuses("timesteps",
+                                       [&] {
+                                         scheduler->schedule({.timesteps = {999, 500, 1}});
+                                       }))
+        << name;
+    EXPECT_NE(takes.sigmas, refuses("sigmas",
+                                    [&] {
+                                      scheduler->schedule({.sigmas = {1, 0.5, 0}});
+                                    }))
+        << name;
+    const auto schedule = scheduler->schedule({.num_inference_steps = 5});
+    SchedulerState state;
+    EXPECT_NE(
+        takes.eta,
+        refuses("eta", [&] { scheduler->step(schedule, sample, 0, sample, state, {.eta = 0.5}); }))
+        << name;
+  }
+}
+
 TEST(Schedulers, AnOutputOfAnotherShapeIsRefused) {
   const auto sample = at::randn({2, 4, 8, 8});
   for (const auto& name : scheduler_classes()) {

@@ -7,6 +7,10 @@ namespace xattn {
 
 /// What the schedulers of models that predict noise share: ᾱ of each timestep of the training.
 class XATTN_API NoiseScheduler : public Scheduler {
+ public:
+  at::Tensor add_noise_at(const Schedule& schedule, const at::Tensor& original_samples,
+                          const at::Tensor& noise, int64_t i) const override;
+
  protected:
   explicit NoiseScheduler(at::Tensor alphas_cumprod) : alphas_cumprod_(std::move(alphas_cumprod)) {}
 
@@ -33,6 +37,8 @@ class XATTN_API SigmaScheduler : public NoiseScheduler {
                                int64_t i) const override;
   at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
                        const at::Tensor& noise, const at::Tensor& timesteps) const override;
+  at::Tensor add_noise_at(const Schedule& schedule, const at::Tensor& original_samples,
+                          const at::Tensor& noise, int64_t i) const override;
 
  protected:
   using NoiseScheduler::NoiseScheduler;
@@ -43,6 +49,8 @@ class XATTN_API SolverScheduler : public NoiseScheduler {
  public:
   at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
                        const at::Tensor& noise, const at::Tensor& timesteps) const override;
+  at::Tensor add_noise_at(const Schedule& schedule, const at::Tensor& original_samples,
+                          const at::Tensor& noise, int64_t i) const override;
 
  protected:
   using NoiseScheduler::NoiseScheduler;

@@ -64,6 +64,17 @@ struct StepOptions {
   std::optional<double> eta = std::nullopt;
 };
 
+/// What a scheduler takes of `ScheduleOptions`, beside a number of steps, and of `StepOptions`.
+/// What it does not take it refuses, but for generators: those that draw no noise take them too.
+///
+/// diffusers' pipelines look it up in the signatures of `set_timesteps` and `step`.
+struct TakenOptions {
+  bool timesteps = false;
+  bool sigmas = false;
+  bool eta = false;
+  bool generators = false;
+};
+
 struct SchedulerOutput {
   /// The sample with less noise: `[B, C, H, W]`.
   at::Tensor prev_sample;
@@ -94,6 +105,13 @@ class XATTN_API Scheduler {
   /// The original's class: "DDIMScheduler".
   virtual std::string class_name() const = 0;
 
+  /// How many entries of the schedule a step is made of: 2 where it calls the model twice. A run
+  /// begins at a multiple of it.
+  virtual int64_t order() const { return 1; }
+
+  /// Which options it takes.
+  virtual TakenOptions takes() const { return {}; }
+
   /// The table of a run: the original's `set_timesteps`.
   ///
   /// Throws: `ValueError` unless exactly one of steps, timesteps and sigmas is given, for more
@@ -116,6 +134,13 @@ class XATTN_API Scheduler {
   /// Adds the noise of timesteps `[B]` to samples `[B, …]`.
   virtual at::Tensor add_noise(const Schedule& schedule, const at::Tensor& original_samples,
                                const at::Tensor& noise, const at::Tensor& timesteps) const = 0;
+
+  /// Adds the noise of the schedule's step `i` to all samples `[B, …]`: what image-to-image begins
+  /// step `i` with. Two steps may have one timestep, which `add_noise` cannot tell apart.
+  ///
+  /// Throws: `ValueError` for an `i` that is not in the schedule.
+  virtual at::Tensor add_noise_at(const Schedule& schedule, const at::Tensor& original_samples,
+                                  const at::Tensor& noise, int64_t i) const = 0;
 
   /// What a model of `v_prediction` learns: v = √ᾱ · noise − √(1 − ᾱ) · sample, for timesteps
   /// `[B]`.

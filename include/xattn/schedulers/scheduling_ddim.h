@@ -35,6 +35,7 @@ class XATTN_API DDIMScheduler : public AlphaScheduler {
   explicit DDIMScheduler(DDIMSchedulerConfig config = {});
 
   std::string class_name() const override { return "DDIMScheduler"; }
+  TakenOptions takes() const override { return {.eta = true, .generators = true}; }
   const DDIMSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

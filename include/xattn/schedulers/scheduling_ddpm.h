@@ -36,6 +36,7 @@ class XATTN_API DDPMScheduler : public AlphaScheduler {
   explicit DDPMScheduler(DDPMSchedulerConfig config = {});
 
   std::string class_name() const override { return "DDPMScheduler"; }
+  TakenOptions takes() const override { return {.timesteps = true, .generators = true}; }
   const DDPMSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

@@ -73,6 +73,7 @@ class XATTN_API DPMSolverMultistepScheduler : public SolverScheduler {
   explicit DPMSolverMultistepScheduler(DPMSolverMultistepSchedulerConfig config = {});
 
   std::string class_name() const override { return "DPMSolverMultistepScheduler"; }
+  TakenOptions takes() const override { return {.timesteps = true, .generators = true}; }
   const DPMSolverMultistepSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

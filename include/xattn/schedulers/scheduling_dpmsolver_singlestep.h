@@ -67,6 +67,7 @@ class XATTN_API DPMSolverSinglestepScheduler : public SolverScheduler {
   explicit DPMSolverSinglestepScheduler(DPMSolverSinglestepSchedulerConfig config = {});
 
   std::string class_name() const override { return "DPMSolverSinglestepScheduler"; }
+  TakenOptions takes() const override { return {.timesteps = true, .generators = true}; }
   const DPMSolverSinglestepSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

@@ -34,6 +34,7 @@ class XATTN_API EulerAncestralDiscreteScheduler : public SigmaScheduler {
   explicit EulerAncestralDiscreteScheduler(EulerAncestralDiscreteSchedulerConfig config = {});
 
   std::string class_name() const override { return "EulerAncestralDiscreteScheduler"; }
+  TakenOptions takes() const override { return {.generators = true}; }
   const EulerAncestralDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

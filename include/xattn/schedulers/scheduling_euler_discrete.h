@@ -49,6 +49,7 @@ class XATTN_API EulerDiscreteScheduler : public SigmaScheduler {
   explicit EulerDiscreteScheduler(EulerDiscreteSchedulerConfig config = {});
 
   std::string class_name() const override { return "EulerDiscreteScheduler"; }
+  TakenOptions takes() const override { return {.timesteps = true, .sigmas = true, .generators = true}; }
   const EulerDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

@@ -39,6 +39,8 @@ class XATTN_API HeunDiscreteScheduler : public SigmaScheduler {
   explicit HeunDiscreteScheduler(HeunDiscreteSchedulerConfig config = {});
 
   std::string class_name() const override { return "HeunDiscreteScheduler"; }
+  int64_t order() const override { return 2; }
+  TakenOptions takes() const override { return {.timesteps = true}; }
   const HeunDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

@@ -34,6 +34,8 @@ class XATTN_API KDPM2AncestralDiscreteScheduler : public SigmaScheduler {
   explicit KDPM2AncestralDiscreteScheduler(KDPM2AncestralDiscreteSchedulerConfig config = {});
 
   std::string class_name() const override { return "KDPM2AncestralDiscreteScheduler"; }
+  int64_t order() const override { return 2; }
+  TakenOptions takes() const override { return {.generators = true}; }
   const KDPM2AncestralDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

@@ -35,6 +35,7 @@ class XATTN_API KDPM2DiscreteScheduler : public SigmaScheduler {
   explicit KDPM2DiscreteScheduler(KDPM2DiscreteSchedulerConfig config = {});
 
   std::string class_name() const override { return "KDPM2DiscreteScheduler"; }
+  int64_t order() const override { return 2; }
   const KDPM2DiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

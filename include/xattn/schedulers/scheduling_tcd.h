@@ -50,6 +50,9 @@ class XATTN_API TCDScheduler : public AlphaScheduler {
   explicit TCDScheduler(TCDSchedulerConfig config = {});
 
   std::string class_name() const override { return "TCDScheduler"; }
+  TakenOptions takes() const override {
+    return {.timesteps = true, .eta = true, .generators = true};
+  }
   const TCDSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;
