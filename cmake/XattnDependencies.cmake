@@ -84,6 +84,12 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
 endif()
 if(XATTN_WITH_TORCH)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
+  if(NOT TARGET PNG::PNG)
+    find_package(PNG 1.6 REQUIRED)
+  endif()
+  if(NOT TARGET JPEG::JPEG)
+    find_package(JPEG REQUIRED)
+  endif()
 endif()
 
 # LibTorch bundles fmt's headers, and the copy that the compiler meets first wins. That copy is used

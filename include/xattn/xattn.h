@@ -7,6 +7,12 @@
 #include <xattn/core/export.h>
 #include <xattn/core/key_target.h>
 #include <xattn/core/tensor_versions.h>
+#include <xattn/images/convert.h>
+#include <xattn/images/image_read_options.h>
+#include <xattn/images/jpeg.h>
+#include <xattn/images/load_image.h>
+#include <xattn/images/png.h>
+#include <xattn/images/resize.h>
 #include <xattn/io/checkpoint.h>
 #include <xattn/io/checkpoint_info.h>
 #include <xattn/io/safetensors.h>
@@ -57,6 +63,7 @@
 #include <xattn/ops/cross_attention.h>
 #include <xattn/ops/linear.h>
 #include <xattn/ops/prepared_text.h>
+#include <xattn/pipelines/vae_image_processor.h>
 #include <xattn/pretrained/any_model.h>
 #include <xattn/pretrained/from_checkpoint.h>
 #include <xattn/pretrained/from_pretrained.h>

@@ -10,7 +10,7 @@ FAMILY = "models/<family>"
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.MULTILINE)
 TORCH = re.compile(r"(torch|ATen|c10)/")
 # Of a room that may use torch, what the torch-free libraries are made of: see src/*/CMakeLists.txt.
-TORCH_FREE_TARGETS = ("xattn_readers", "xattn_text", "xattn_kernels")
+TORCH_FREE_TARGETS = ("xattn_readers", "xattn_text", "xattn_images", "xattn_kernels")
 
 
 def table(document: str) -> dict[str, set[str]]:
