@@ -8,6 +8,8 @@ namespace xattn {
 /// What the schedulers of models that predict noise share: ᾱ of each timestep of the training.
 class XATTN_API NoiseScheduler : public Scheduler {
  public:
+  int64_t num_train_timesteps() const override { return alphas_cumprod_.size(0); }
+
   at::Tensor add_noise_at(const Schedule& schedule, const at::Tensor& original_samples,
                           const at::Tensor& noise, int64_t i) const override;
 

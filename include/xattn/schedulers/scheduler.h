@@ -109,6 +109,9 @@ class XATTN_API Scheduler {
   /// begins at a multiple of it.
   virtual int64_t order() const { return 1; }
 
+  /// The timesteps of the training, from 0.
+  virtual int64_t num_train_timesteps() const = 0;
+
   /// Which options it takes.
   virtual TakenOptions takes() const { return {}; }
 
