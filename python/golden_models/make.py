@@ -49,7 +49,7 @@ def stamp_of(area: str) -> dict[str, str]:
     for path in (HERE / "make.py", *sources_of(area)):
         digest.update(path.read_bytes())
     versions = {}
-    for package in ("torch", "diffusers", "transformers"):
+    for package in ("torch", "diffusers", "transformers", "pillow"):
         versions[package] = importlib.metadata.version(package)
     return {**versions, "sources": digest.hexdigest()}
 
