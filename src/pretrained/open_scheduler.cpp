@@ -19,6 +19,7 @@
 #include "xattn/schedulers/scheduling_dpmsolver_singlestep.h"
 #include "xattn/schedulers/scheduling_euler_ancestral_discrete.h"
 #include "xattn/schedulers/scheduling_euler_discrete.h"
+#include "xattn/schedulers/scheduling_flow_match_euler_discrete.h"
 #include "xattn/schedulers/scheduling_heun_discrete.h"
 #include "xattn/schedulers/scheduling_k_dpm_2_ancestral_discrete.h"
 #include "xattn/schedulers/scheduling_k_dpm_2_discrete.h"
@@ -63,6 +64,7 @@ constexpr SchedulerClass kClasses[] = {
     XATTN_SCHEDULER(DPMSolverSinglestepScheduler),
     XATTN_SCHEDULER(EulerAncestralDiscreteScheduler),
     XATTN_SCHEDULER(EulerDiscreteScheduler),
+    XATTN_SCHEDULER(FlowMatchEulerDiscreteScheduler),
     XATTN_SCHEDULER(HeunDiscreteScheduler),
     XATTN_SCHEDULER(KDPM2AncestralDiscreteScheduler),
     XATTN_SCHEDULER(KDPM2DiscreteScheduler),
