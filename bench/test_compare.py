@@ -107,7 +107,12 @@ class FakeProgramTest(unittest.TestCase):
         _, stderr = self.interrupt(driver)
         self.assertEqual((driver.returncode, stderr[-13:]), (130, b"\ninterrupted\n"))
         self.assertNotIn(b"Traceback", stderr)
-        self.assertEqual(self.workers(), [])
+        # On a busy machine a process that was killed takes its time to go.
+        for _ in range(100):
+            if not self.workers():
+                return
+            time.sleep(0.1)
+        self.fail(f"still running: {self.workers()}")
 
     def interrupt(self, driver: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         """What a user does: once more, if an import swallowed the first."""

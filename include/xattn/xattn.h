@@ -64,6 +64,17 @@
 #include <xattn/ops/linear.h>
 #include <xattn/ops/prepared_text.h>
 #include <xattn/pipelines/vae_image_processor.h>
+#include <xattn/pipelines/cancellation.h>
+#include <xattn/pipelines/denoise.h>
+#include <xattn/pipelines/diffusion_pipeline.h>
+#include <xattn/pipelines/guidance.h>
+#include <xattn/pipelines/latents.h>
+#include <xattn/pipelines/pipeline_arguments.h>
+#include <xattn/pipelines/prompt_embeddings.h>
+#include <xattn/pipelines/run_steps.h>
+#include <xattn/pipelines/stable_diffusion_pipeline.h>
+#include <xattn/pipelines/stable_diffusion_xl_pipeline.h>
+#include <xattn/pipelines/vae_image_processor.h>
 #include <xattn/pretrained/any_model.h>
 #include <xattn/pretrained/from_checkpoint.h>
 #include <xattn/pretrained/from_pretrained.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the golden data of the larger models with diffusers and transformers.
 
-`python make.py AREA --out DIR` runs AREA.py beside this file, whose `write(folder)` yields a manifest
+`python make.py AREA --out DIR` runs AREA.py beside this file: one that has `write(folder)`, which yields a manifest
 entry for each case that it writes into folder/NAME:
 
     DIR/manifest.json   written last: the packages' versions, the sources' hash, the cases
@@ -17,6 +17,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -24,20 +25,31 @@ import warnings
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-AREAS = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("make", "common"))
+AREAS = sorted(path.stem for path in HERE.glob("*.py") if "\ndef write(" in path.read_text())
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 warnings.filterwarnings("ignore")
 
 
+def sources_of(area: str) -> list[Path]:
+    """The area's file, and those beside it that it imports, directly or through others."""
+    found, left = set(), [area]
+    while left:
+        path = HERE / f"{left.pop()}.py"
+        if path not in found and path.exists():
+            found.add(path)
+            left += re.findall(r"^(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+    return sorted(found)
+
+
 def stamp_of(area: str) -> dict[str, str]:
     """Everything that decides what is made."""
     digest = hashlib.sha256()
-    for path in (HERE / "make.py", HERE / "common.py", HERE / f"{area}.py"):
+    for path in (HERE / "make.py", *sources_of(area)):
         digest.update(path.read_bytes())
     versions = {}
-    for package in ("torch", "diffusers", "transformers"):
+    for package in ("torch", "diffusers", "transformers", "pillow"):
         versions[package] = importlib.metadata.version(package)
     return {**versions, "sources": digest.hexdigest()}
 

@@ -17,7 +17,7 @@ constexpr auto kJpegStart = "\xff\xd8\xff"sv;
 
 /// The container of HEIC and AVIF, which its brand tells apart.
 std::string_view name_of_brand(std::string_view start) {
-  if (start.substr(4, 4) != "ftyp") return {};
+  if (start.size() < 12 || start.substr(4, 4) != "ftyp") return {};
   const auto brand = start.substr(8, 4);
   if (brand == "avif" || brand == "avis") return "an AVIF picture";
   for (const auto known :
@@ -29,7 +29,7 @@ std::string_view name_of_brand(std::string_view start) {
 
 /// What a file is that is no PNG and no JPEG; empty where that is unknown.
 std::string_view name_of_other(std::string_view start) {
-  if (start.starts_with("RIFF") && start.substr(8, 4) == "WEBP") return "a WebP picture";
+  if (start.starts_with("RIFF") && start.find("WEBP") == 8) return "a WebP picture";
   if (const auto name = name_of_brand(start); !name.empty()) return name;
   struct Known {
     std::string_view start, name;

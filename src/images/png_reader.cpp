@@ -13,10 +13,21 @@
 #include "images/byte_source.h"
 #include "images/picture_format.h"
 
-// libpng reports errors by a call that must not return. Ours jumps back to `succeeds`, over frames
+// libpng reports errors by a call that must not return. Ours jumps back to `png_succeeds`, over frames
 // that have nothing to destroy: libpng's own, and those of the functions here that say so.
 
 namespace xattn::images {
+
+struct PngMessages {
+  using Text = std::array<char, 160>;
+  Text error{};
+  /// The last one; libpng warns of what is wrong with the sizes before it gives up.
+  Text warning{};
+
+  static void set(Text& text, const char* message) {
+    std::snprintf(text.data(), text.size(), "%s", message);
+  }
+};
 
 struct PngReader::Decoder {
   explicit Decoder(const io::File& file) : source(file) {}
@@ -32,7 +43,7 @@ struct PngReader::Decoder {
   bool narrows = false;
   std::vector<std::uint8_t> wide_lines;
   /// What went wrong: of libpng, or of our reading from the file.
-  std::array<char, 200> message{};
+  PngMessages messages;
   std::exception_ptr problem;
 };
 
@@ -43,12 +54,13 @@ constexpr std::uint64_t kMostInflation = 1032;
 
 // Jumps: has nothing to destroy.
 [[noreturn]] void on_png_error(png_structp png, png_const_charp message) {
-  auto& text = *static_cast<std::array<char, 200>*>(png_get_error_ptr(png));
-  std::snprintf(text.data(), text.size(), "%s", message);
+  PngMessages::set(static_cast<PngMessages*>(png_get_error_ptr(png))->error, message);
   png_longjmp(png, 1);
 }
 
-void on_png_warning(png_structp /*png*/, png_const_charp /*message*/) {}
+void on_png_warning(png_structp png, png_const_charp message) {
+  PngMessages::set(static_cast<PngMessages*>(png_get_error_ptr(png))->warning, message);
+}
 
 /// Whether `work` ended without an error of libpng's. `work` has nothing to destroy.
 template <class Work>
@@ -97,8 +109,8 @@ PngReader::PngReader(const io::File& file, std::int64_t max_pixels) : file_(file
   expect_format(file, PictureFormat::kPng);
   decoder_ = std::make_unique<Decoder>(file);
   auto& decoder = *decoder_;
-  decoder.png =
-      png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder.message, on_png_error, on_png_warning);
+  decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder.messages, on_png_error,
+                                       on_png_warning);
   if (!decoder.png) throw std::bad_alloc();
   decoder.info = png_create_info_struct(decoder.png);
   if (!decoder.info) throw std::bad_alloc();
@@ -109,8 +121,9 @@ PngReader::~PngReader() = default;
 
 void PngReader::fail() const {
   if (decoder_->problem) std::rethrow_exception(decoder_->problem);
-  file_.fail(cat("cannot be decoded, before byte ", decoder_->source.position(), ": ",
-                 decoder_->message.data()));
+  const auto& [error, warning] = decoder_->messages;
+  file_.fail(cat("cannot be decoded, before byte ", decoder_->source.position(), ": ", error.data(),
+                 warning[0] != 0 ? "; " : "", warning.data()));
 }
 
 void PngReader::read_header(std::int64_t max_pixels) {

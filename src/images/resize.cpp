@@ -98,11 +98,22 @@ at::Tensor resize_height(const at::Tensor& pixels, const ResizeFilter& filter) {
 
 at::Tensor resize_by_filter(at::Tensor pixels, int64_t height, int64_t width,
                             Resampling resampling) {
-  if (width != pixels.size(1)) {
-    pixels = resize_width(pixels, images::make_resize_filter(resampling, pixels.size(1), width));
-  }
-  if (height != pixels.size(0)) {
-    pixels = resize_height(pixels, images::make_resize_filter(resampling, pixels.size(0), height));
+  const auto old_height = pixels.size(0), old_width = pixels.size(1);
+  const auto change_width = [&] {
+    if (width == old_width) return;
+    pixels = resize_width(pixels, images::make_resize_filter(resampling, old_width, width));
+  };
+  const auto change_height = [&] {
+    if (height == old_height) return;
+    pixels = resize_height(pixels, images::make_resize_filter(resampling, old_height, height));
+  };
+  // As Pillow since 13.0, which found it faster. The order shows, for each pass rounds.
+  if (height < old_height && 2 * (old_width - width) < old_height - height) {
+    change_height();
+    change_width();
+  } else {
+    change_width();
+    change_height();
   }
   return pixels;
 }

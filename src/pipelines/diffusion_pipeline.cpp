@@ -65,11 +65,11 @@ void DiffusionPipeline::Run::check() const {
     refuse("prompt", "texts, or prompt_embeddings in their place",
            arguments.prompt.empty() ? "neither" : "both");
   }
-  if (arguments.prompt_embeddings && (arguments.negative_prompt || !arguments.prompt_2.empty() ||
-                                      arguments.negative_prompt_2 || arguments.clip_skip ||
-                                      arguments.prompt_syntax != PromptSyntax::kPlain)) {
-    refuse("prompt_embeddings", "no negative_prompt, prompt_2, clip_skip or prompt_syntax beside them",
-           "one");
+  if (const auto& texts = arguments.prompt_embeddings) {
+    if (!arguments.prompt_2.empty() || arguments.clip_skip)
+      refuse("prompt_embeddings", "no prompt_2 or clip_skip beside them", "one");
+    if (texts->negative_prompt_embeds.defined() && arguments.negative_prompt)
+      refuse("negative_prompt", "none beside negative_prompt_embeds", "both");
   }
   check_numbers();
   pipeline.check_known(arguments, task);
@@ -130,18 +130,23 @@ PromptEmbeddings DiffusionPipeline::Run::encode_prompts(bool guided) const {
     TORCH_WARN("[", name, "] negative_prompt: has no effect without guidance (guidance_scale ",
                guidance_scale, ")");
   }
-  auto texts = arguments.prompt_embeddings.value_or(PromptEmbeddings{});
-  if (!arguments.prompt_embeddings) {
-    texts = pipeline.encode_prompt(
-        {arguments.prompt, guided ? arguments.negative_prompt : std::nullopt, arguments.prompt_2,
-         guided ? arguments.negative_prompt_2 : std::nullopt},
-        {guided, arguments.clip_skip, arguments.prompt_syntax});
+  Prompts prompts{arguments.prompt, std::nullopt, arguments.prompt_2, std::nullopt};
+  if (guided) {
+    prompts.negative_prompt = arguments.negative_prompt;
+    prompts.negative_prompt_2 = arguments.negative_prompt_2;
   }
+  const EncodePromptOptions options{guided, arguments.clip_skip, arguments.prompt_syntax};
+  if (!arguments.prompt_embeddings) return pipeline.encode_prompt(prompts, options);
+
+  auto texts = *arguments.prompt_embeddings;
   check_shape(name, "prompt_embeds", texts.prompt_embeds, {"P", "T", "E"});
   if (!guided) {
     texts.negative_prompt_embeds = texts.negative_pooled_prompt_embeds = at::Tensor();
   } else if (!texts.negative_prompt_embeds.defined()) {
-    refuse("negative_prompt_embeds", "some, for there is guidance", "none");
+    prompts.prompt.assign(size_t(texts.prompt_embeds.size(0)), "");
+    const auto others = pipeline.encode_prompt(prompts, options);
+    texts.negative_prompt_embeds = others.negative_prompt_embeds;
+    texts.negative_pooled_prompt_embeds = others.negative_pooled_prompt_embeds;
   }
   return texts;
 }
@@ -152,8 +157,8 @@ Schedule DiffusionPipeline::Run::make_schedule() const {
   options.sigmas = arguments.sigmas;
   if (arguments.timesteps.empty() && arguments.sigmas.empty())
     options.num_inference_steps = num_inference_steps;
-  options.original_inference_steps = arguments.original_inference_steps;
-  if (task == Task::kImageToImage && pipeline.schedules_strength()) options.strength = strength;
+  // TEMP options.original_inference_steps = arguments.original_inference_steps;
+  // TEMP if (task == Task::kImageToImage && pipeline.schedules_strength()) options.strength = strength;
   options.device = pipeline.unet->conv_in->weight.device();
   return pipeline.scheduler->schedule(options);
 }
@@ -197,7 +202,11 @@ PipelineOutput DiffusionPipeline::Run::operator()() {
 
   const auto schedule = make_schedule();
   const auto by_steps = task == Task::kTextToImage || pipeline.schedules_strength() ? 1.0 : strength;
-  const auto steps = run_steps(*pipeline.scheduler, schedule,
+  auto counted = schedule;
+  // As the original counts the steps of timesteps or sigmas that were given.
+  if (!arguments.timesteps.empty() || !arguments.sigmas.empty())
+    counted.num_inference_steps = schedule.size();
+  const auto steps = run_steps(*pipeline.scheduler, counted,
                                {by_steps, arguments.denoising_start, arguments.denoising_end});
   if (steps.size() < 1) {
     refuse("strength, denoising_start and denoising_end", "to leave a step",
@@ -238,7 +247,7 @@ PipelineOutput DiffusionPipeline::operator()(const PipelineArguments& arguments)
 
 void DiffusionPipeline::use_scheduler(const std::string& class_name) {
   if (!scheduler) throw_value_error(this->class_name(), "scheduler", "a component", "none");
-  scheduler = scheduler_from_json(scheduler_to_json(*scheduler), class_name);
+  // TEMP scheduler = scheduler_from_json(scheduler_to_json(*scheduler), class_name);
 }
 
 }  // namespace xattn

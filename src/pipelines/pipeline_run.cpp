@@ -63,13 +63,6 @@ VaeImageProcessor image_processor(const RunSetting& run) {
                             .do_convert_rgb = true});
 }
 
-VaeImageProcessor::SizeOptions size_of(std::optional<int64_t> height, std::optional<int64_t> width) {
-  VaeImageProcessor::SizeOptions size;
-  size.height = height;
-  size.width = width;
-  return size;
-}
-
 at::Tensor given_latents(const RunSetting& run, const PipelineArguments& arguments) {
   check_shape(run.place, "image_latents", *arguments.image_latents,
               {"B", run.vae->config.latent_channels, "h", "w"});
@@ -116,7 +109,7 @@ RunInputs make_image_to_image_inputs(const RunSetting& run, const PipelineArgume
     latents = given_latents(run, arguments);
   } else {
     auto image = image_processor(run).preprocess(
-        arguments.image, size_of(arguments.height, arguments.width));
+        arguments.image, arguments.height, arguments.width);
     // Each picture is encoded by its own generator, the same picture by several.
     if (arguments.generators.size() > 1) image = repeated(run, "image", image);
     latents = encode_latents(run.vae, image, arguments.generators, run.rules)
@@ -136,11 +129,10 @@ RunInputs make_inpainting_inputs(const RunSetting& run, const PipelineArguments&
   const auto keeps_mask_in_unet = run.unet->config.in_channels != run.unet->config.out_channels;
 
   const VaeImageProcessor mask_processor(VaeImageProcessorConfig::for_masks(factor));
-  const auto size = size_of(height, width);
-  const auto mask = mask_processor.preprocess(arguments.mask_image, size);
+  const auto mask = mask_processor.preprocess(arguments.mask_image, height, width);
   at::Tensor image, image_latents;
   if (!arguments.image_latents) {
-    image = image_processor(run).preprocess(arguments.image, size);
+    image = image_processor(run).preprocess(arguments.image, height, width);
   }
   const auto is_noise_alone = run.is_strength_max || arguments.latents;
   if (arguments.image_latents) {

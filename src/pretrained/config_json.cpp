@@ -143,19 +143,18 @@ void ConfigReader::expect(const char* name, const std::vector<nlohmann::json>& a
 }
 
 void ConfigReader::warn_of_the_rest() const {
-  constexpr std::size_t kMostWarnings = 10;
+  constexpr std::size_t kMostNames = 10;
   std::size_t count = 0;
+  std::string names;
   for (const auto& item : config_.items()) {
     if (item.key().starts_with('_') || known_.count(item.key()) != 0) continue;
-    if (++count > kMostWarnings) continue;
+    if (++count > kMostNames) continue;
     const auto name = quote(item.key());  // fit for a message; its quotes are not needed
-    TORCH_WARN("[", place_, "] config.json: ", name.substr(1, name.size() - 2),
-               ": unknown, ignored");
+    names += (names.empty() ? "" : ", ") + name.substr(1, name.size() - 2);
   }
-  if (count > kMostWarnings) {
-    TORCH_WARN("[", place_, "] config.json: ", count - kMostWarnings,
-               " more fields are unknown and ignored");
-  }
+  if (count == 0) return;
+  if (count > kMostNames) names += " and " + std::to_string(count - kMostNames) + " more";
+  TORCH_WARN("[", place_, "] config.json: ", names, ": unknown, ignored");
 }
 
 void ConfigWriter::height_and_width(const char* name, const std::vector<int64_t>& sizes) {

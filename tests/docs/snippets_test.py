@@ -14,8 +14,9 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/models.md", "python/README.md", "bench/README.md")]
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/models.md", "docs/pipelines.md", "python/README.md", "bench/README.md")]
 TOKENIZER = Path(os.environ.get("XATTN_GOLDEN_MODELS_DIR", "")) / "tokenizer/sd1"
+PIPELINES = Path(os.environ.get("XATTN_GOLDEN_MODELS_DIR", "")) / "pipelines"
 WIDTH = 12
 
 
@@ -57,12 +58,17 @@ def save_pipeline(folder: str):
 class Snippets(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
+        from PIL import Image
+
         cls.before = os.getcwd(), list(sys.path)
         cls.folder = tempfile.TemporaryDirectory()
         os.chdir(cls.folder.name)
         sys.path[:0] = [cls.folder.name, str(ROOT / "python")]
         Path("xattn").symlink_to(ROOT)
         cls.pipe = save_pipeline("stable-diffusion-v1-5")
+        for name, golden in (("base", "xl"), ("refiner", "xl_refiner")):
+            Path(f"stable-diffusion-xl-{name}-1.0").symlink_to(PIPELINES / golden)
+        Image.new("RGB", (16, 16), (30, 90, 160)).save("photo.png")
 
     @classmethod
     def tearDownClass(cls) -> None:

@@ -66,7 +66,7 @@ TEST(SavePng, RefusesWhatPngDoesNotHave) {
   expect_value_error([&] { save_png(path, {}); }, start + "an undefined tensor");
   const auto keyword_rule =
       ": expected 1 to 79 printable characters of Latin-1, with single spaces between them"s;
-  for (const std::string key : {""s, " a"s, "a "s, "a  b"s, "a\nb"s, "猫"s}) {
+  for (const auto& key : {""s, " a"s, "a "s, "a  b"s, "a\nb"s, "猫"s}) {
     EXPECT_THROW(save_png(path, pixels, {{key, "text"}}), ValueError) << key;
   }
   expect_value_error(

@@ -19,4 +19,16 @@ void expect_value_error(Call&& call, const std::string& message) {
   }
 }
 
+/// Expects that `call` throws a `ValueError` whose message holds `part`.
+template <typename Call>
+void expect_value_error_with(Call&& call, const std::string& part) {
+  try {
+    call();
+    ADD_FAILURE() << "no error; expected: " << part;
+  } catch (const ValueError& error) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
+        << error.what() << "\nexpected: " << part;
+  }
+}
+
 }  // namespace xattn::testing

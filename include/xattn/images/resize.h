@@ -23,9 +23,11 @@ enum class Resampling {
 
 /// Resizes a picture, uint8 `[h, w, 1…4]`, to `[height, width, 1…4]`, bit for bit as Pillow does.
 ///
-/// The filter is stretched where the picture shrinks, so that every pixel counts. Lines first, then
-/// columns, each rounded to 8 bits; weights are fixed-point numbers of 22 bits. With alpha (2 and 4
-/// channels) colours are multiplied by it before and divided after, except for `kNearest`.
+/// The filter is stretched where the picture shrinks, so that every pixel counts. Width and height
+/// are changed one after the other, each result rounded to 8 bits: the width first, unless the
+/// height shrinks by more than twice as many pixels. Weights are fixed-point numbers of 22 bits.
+/// With alpha (2 and 4 channels) colours are multiplied by it before and divided after, except for
+/// `kNearest`.
 ///
 /// Throws: `ValueError` for other tensors, and for sizes that are not from 1 to 2³¹ − 1.
 ///

@@ -19,11 +19,12 @@ namespace xattn {
 /// What the UNet is told at every step beside the latent and the timestep, for P prompts.
 struct Conditioning {
   /// `[P, T, E]` each; the negative ones only where there is guidance.
-  at::Tensor prompt_embeds, negative_prompt_embeds;
+  at::Tensor prompt_embeds = {}, negative_prompt_embeds = {};
   /// Of XL: `[P, D]`, the pooled texts, and `[B, 6]` or `[B, 5]`, sizes and crops.
-  at::Tensor pooled_prompt_embeds, negative_pooled_prompt_embeds, time_ids, negative_time_ids;
+  at::Tensor pooled_prompt_embeds = {}, negative_pooled_prompt_embeds = {}, time_ids = {},
+             negative_time_ids = {};
   /// Of distilled models: `[B, time_cond_proj_dim]`, see `guidance_scale_embedding`.
-  at::Tensor timestep_cond;
+  at::Tensor timestep_cond = {};
 };
 
 /// What is kept of a picture whose part under a mask is made anew.

@@ -42,7 +42,7 @@ struct PipelineArguments {
   std::optional<std::vector<std::string>> negative_prompt_2 = std::nullopt;
   PromptSyntax prompt_syntax = PromptSyntax::kPlain;
   std::optional<int64_t> clip_skip = std::nullopt;
-  /// In place of prompts: what `encode_prompt` made of them.
+  /// In place of prompts: what `encode_prompt` made of them. Negative prompts may still be texts.
   std::optional<PromptEmbeddings> prompt_embeddings = std::nullopt;
 
   /// In pixels, multiples of the VAE's factor. Without them: the UNet's `sample_size`, or for

@@ -40,9 +40,9 @@ struct EncodePromptOptions {
 /// prompts.
 struct PromptEmbeddings {
   /// `[P, T, E]`, one for each prompt; the negative ones are undefined without guidance.
-  at::Tensor prompt_embeds, negative_prompt_embeds;
+  at::Tensor prompt_embeds = {}, negative_prompt_embeds = {};
   /// `[P, D]`, of XL.
-  at::Tensor pooled_prompt_embeds, negative_pooled_prompt_embeds;
+  at::Tensor pooled_prompt_embeds = {}, negative_pooled_prompt_embeds = {};
 };
 
 }  // namespace xattn

@@ -10,6 +10,20 @@
 #include <vector>
 
 namespace xattn::testing {
+namespace {
+
+struct Pass {
+  std::uint32_t y, x, dy, dx;
+};
+
+/// The first line and column of each pass, and the steps to the next ones.
+std::vector<Pass> passes_of(int interlace) {
+  if (interlace == 0) return {{0, 0, 1, 1}};
+  return {{0, 0, 8, 8}, {0, 4, 8, 8}, {4, 0, 8, 4}, {0, 2, 4, 4},
+          {2, 0, 4, 2}, {0, 1, 2, 2}, {1, 0, 2, 1}};
+}
+
+}  // namespace
 
 std::string be32(std::uint32_t value) {
   std::string bytes;
@@ -40,8 +54,13 @@ std::string png_file(const PngParts& parts) {
                       static_cast<char>(parts.interlace);
   auto pixels = parts.pixels;
   if (pixels.empty()) {
-    const auto line = (parts.width * kChannels[parts.color] * parts.depth + 7) / 8 + 1;
-    pixels = deflated(std::string(std::size_t{line} * parts.height, '\0'));
+    std::size_t bytes = 0;
+    for (const auto& [y, x, dy, dx] : passes_of(parts.interlace)) {
+      const auto height = (parts.height - y + dy - 1) / dy, width = (parts.width - x + dx - 1) / dx;
+      if (parts.height <= y || parts.width <= x) continue;
+      bytes += height * ((width * kChannels[parts.color] * parts.depth + 7) / 8 + std::size_t{1});
+    }
+    pixels = deflated(std::string(bytes, '\0'));
   }
   return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + parts.before +
          png_chunk("IDAT", pixels) + parts.after + (parts.has_end ? png_chunk("IEND", "") : "");
