@@ -25,25 +25,45 @@ bool parse(const std::string& text, Number& number) {
   return in >> std::noskipws >> number && in.peek() == std::istringstream::traits_type::eof();
 }
 
-template <typename Number>
-CLI::Validator above_zero(const char* kind) {
-  return {[kind](const std::string& text) -> std::string {
-            Number number = 0;
-            if (parse(text, number) && number > 0 && std::isfinite(static_cast<double>(number)))
-              return {};
-            return fmt::format("expected {} above 0, got '{}'", kind, text);
-          },
-          "ABOVE 0"};
+/// A number that `is_good`; `kind` says what is expected, `name` the same for --help.
+template <typename Number, typename IsGood>
+CLI::Validator good_number(const std::string& kind, const std::string& name, IsGood is_good) {
+  return {
+      [=](const std::string& text) -> std::string {
+        Number number = 0;
+        if (parse(text, number) && std::isfinite(static_cast<double>(number)) && is_good(number)) {
+          return {};
+        }
+        return fmt::format("expected {}, got '{}'", kind, text);
+      },
+      name};
 }
+
+constexpr auto kIsAboveZero = [](auto number) { return number > 0; };
 
 }  // namespace
 
 CLI::Validator positive_integer() {
-  return above_zero<int64_t>("a whole number");
+  return good_number<int64_t>("a whole number above 0", "ABOVE 0", kIsAboveZero);
+}
+
+CLI::Validator whole_number() {
+  return good_number<int64_t>("a whole number, 0 or more", "NOT BELOW 0",
+                              [](int64_t number) { return number >= 0; });
 }
 
 CLI::Validator positive_number() {
-  return above_zero<double>("a number");
+  return good_number<double>("a number above 0", "ABOVE 0", kIsAboveZero);
+}
+
+CLI::Validator any_number() {
+  return good_number<double>("a number", "", [](double) { return true; });
+}
+
+CLI::Validator number_between(double least, double most) {
+  return good_number<double>(fmt::format("a number from {} to {}", least, most),
+                             fmt::format("{} TO {}", least, most),
+                             [=](double number) { return number >= least && number <= most; });
 }
 
 int64_t parse_bytes(const std::string& option, const std::string& text) {

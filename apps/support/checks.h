@@ -9,8 +9,14 @@ namespace xattn::apps {
 
 /// A whole number of 1 or more.
 CLI::Validator positive_integer();
+/// A whole number of 0 or more.
+CLI::Validator whole_number();
 /// A finite number above 0.
 CLI::Validator positive_number();
+/// A finite number.
+CLI::Validator any_number();
+/// A number from `least` to `most`.
+CLI::Validator number_between(double least, double most);
 
 /// The bytes that "500KB", "1.5 GB" or "20000" stands for: KB, MB, GB and TB are powers of 1000 as
 /// in Python's `max_shard_size`, KiB, MiB, GiB and TiB of 1024.

@@ -11,7 +11,8 @@ class App;
 
 namespace xattn::apps {
 
-/// The dtype that "float32", "float16", "bfloat16" or "float64" stands for.
+/// The dtype that "float32", "float16", "bfloat16" or "float64" stands for; or, shorter, "fp32",
+/// "fp16", "bf16", "fp64".
 ///
 /// Throws: `UsageError` for another text.
 at::ScalarType parse_dtype(const std::string& text);

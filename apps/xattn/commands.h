@@ -12,6 +12,7 @@ namespace xattn::apps {
 using Command = std::function<int()>;
 
 Command add_bench(CLI::App& program);
+Command add_generate(CLI::App& program);
 Command add_inspect(CLI::App& program);
 Command add_convert(CLI::App& program);
 Command add_run(CLI::App& program);

@@ -1,4 +1,5 @@
-// xattn inspect PATH: what is in a file of weights, or the modules of a folder's model.
+// xattn inspect PATH: what is in a file of weights or of a picture, or the modules of a folder's
+// model.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,6 +13,7 @@
 
 #include "commands.h"
 #include "inspect_folder.h"
+#include "inspect_picture.h"
 #include "support/checks.h"
 #include "support/program.h"
 #include "xattn/io/checkpoint_info.h"
@@ -84,12 +86,13 @@ Command add_inspect(CLI::App& program) {
   auto options = std::make_shared<InspectOptions>();
   auto* command = program.add_subcommand(
       "inspect",
-      "Lists the tensors and attributes in a file of weights, or the modules of a "
-      "folder's model.");
+      "Lists the tensors and attributes in a file of weights, the modules of a folder's model, or "
+      "what a picture was made with.");
   command
-      ->add_option("FILE", options->file,
-                   "TorchScript, torch.save or safetensors; or a folder that save_pretrained "
-                   "wrote")
+      ->add_option(
+          "FILE", options->file,
+          "TorchScript, torch.save or safetensors; a PNG; or a folder that save_pretrained "
+          "wrote")
       ->required();
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
   command->add_flag("--json", options->json, "print JSON");
@@ -99,6 +102,10 @@ Command add_inspect(CLI::App& program) {
       return kDone;
     }
     refuse_options(*command, {"--variant"}, "a file, only a model's folder has it");
+    if (is_png(options->file)) {
+      inspect_picture(options->file, options->json);
+      return kDone;
+    }
     const auto info = inspect_checkpoint(options->file);
     options->json ? print_json(options->file, info) : print_text(options->file, info);
     return kDone;

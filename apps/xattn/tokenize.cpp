@@ -5,13 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <iterator>
 #include <memory>
 
 #include "commands.h"
 #include "support/program.h"
+#include "support/text_lines.h"
 #include "xattn/core/error.h"
 #include "xattn/text/clip_tokenizer.h"
 
@@ -34,21 +33,6 @@ std::string tokenizer_folder(const std::string& folder) {
   return std::filesystem::is_directory(inside) ? inside.string() : folder;
 }
 
-/// The lines of a file; "-" is stdin.
-std::vector<std::string> read_lines(const std::string& path) {
-  std::ifstream opened;
-  if (path != "-") opened.open(path, std::ios::binary);
-  std::istream& file = path == "-" ? std::cin : opened;
-  std::vector<std::string> lines;
-  if (file) {
-    for (std::string line; std::getline(file, line);) lines.push_back(line);
-  }
-  if (!file.eof() || (path != "-" && std::filesystem::is_directory(path))) {
-    throw FileError(fmt::format("[tokenize] {}: cannot be read", path));
-  }
-  return lines;
-}
-
 /// Decoded text may hold control characters.
 std::string in_one_line(std::string text) {
   for (char& c : text) {
@@ -60,7 +44,7 @@ std::string in_one_line(std::string text) {
 /// Nothing is printed before all texts are known to be good.
 int tokenize(const TokenizeCommandOptions& options, bool from_file) {
   const auto tokenizer = CLIPTokenizer::from_pretrained(tokenizer_folder(options.folder));
-  const auto texts = from_file ? read_lines(options.file) : std::vector{options.text};
+  const auto texts = from_file ? read_lines("tokenize", options.file) : std::vector{options.text};
   std::string rows, warnings;
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto place = from_file ? fmt::format("{}:{}: ", options.file, i + 1) : "";

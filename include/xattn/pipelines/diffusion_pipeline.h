@@ -52,11 +52,6 @@ class XATTN_API DiffusionPipeline {
   /// What the pipeline does to latents beside the scaling factor.
   virtual LatentRules latent_rules() const = 0;
 
-  UNet2DConditionModel unet = nullptr;
-  AutoencoderKL vae = nullptr;
-  std::shared_ptr<const Scheduler> scheduler;
-
- protected:
   /// What a run that is text-to-image, image-to-image or inpainting takes where nothing is said.
   struct Defaults {
     int64_t num_inference_steps;
@@ -66,6 +61,11 @@ class XATTN_API DiffusionPipeline {
   enum class Task { kTextToImage, kImageToImage, kInpainting };
   virtual Defaults defaults(Task task) const = 0;
 
+  UNet2DConditionModel unet = nullptr;
+  AutoencoderKL vae = nullptr;
+  std::shared_ptr<const Scheduler> scheduler;
+
+ protected:
   /// Throws `ValueError` for arguments that this class does not know.
   virtual void check_known(const PipelineArguments& arguments, Task task) const = 0;
 

@@ -25,13 +25,13 @@ class XATTN_API StableDiffusionPipeline : public DiffusionPipeline {
   PromptEmbeddings encode_prompt(const Prompts& prompts,
                                  const EncodePromptOptions& options = {}) const override;
   LatentRules latent_rules() const override;
+  Defaults defaults(Task task) const override;
 
   std::optional<CLIPTokenizer> tokenizer;
   CLIPTextModel text_encoder = nullptr;
   bool is_latent_consistency = false;
 
  protected:
-  Defaults defaults(Task task) const override;
   void check_known(const PipelineArguments& arguments, Task task) const override;
   void add_conditions(Conditioning& conditioning, const PipelineArguments& arguments, Task task,
                       const at::Tensor& latents) const override;

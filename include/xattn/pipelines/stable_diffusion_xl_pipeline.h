@@ -22,6 +22,7 @@ class XATTN_API StableDiffusionXLPipeline : public DiffusionPipeline {
   PromptEmbeddings encode_prompt(const Prompts& prompts,
                                  const EncodePromptOptions& options = {}) const override;
   LatentRules latent_rules() const override;
+  Defaults defaults(Task task) const override;
 
   /// The refiner has none of the first.
   std::optional<CLIPTokenizer> tokenizer, tokenizer_2;
@@ -33,7 +34,6 @@ class XATTN_API StableDiffusionXLPipeline : public DiffusionPipeline {
   bool requires_aesthetics_score = false;
 
  protected:
-  Defaults defaults(Task task) const override;
   void check_known(const PipelineArguments& arguments, Task task) const override;
   void add_conditions(Conditioning& conditioning, const PipelineArguments& arguments, Task task,
                       const at::Tensor& latents) const override;

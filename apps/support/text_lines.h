@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace xattn::apps {
+
+/// The lines of a file; "-" is stdin. `place` is what an error begins with.
+///
+/// Throws: `FileError` where it cannot be read.
+std::vector<std::string> read_lines(const std::string& place, const std::string& path);
+
+}  // namespace xattn::apps
