@@ -57,6 +57,7 @@
 #include <xattn/ops/cross_attention.h>
 #include <xattn/ops/linear.h>
 #include <xattn/ops/prepared_text.h>
+#include <xattn/pipelines/weighted_prompt.h>
 #include <xattn/pretrained/any_model.h>
 #include <xattn/pretrained/from_checkpoint.h>
 #include <xattn/pretrained/from_pretrained.h>
@@ -81,4 +82,5 @@
 #include <xattn/schedulers/scheduling_tcd.h>
 #include <xattn/schedulers/scheduling_unipc_multistep.h>
 #include <xattn/text/clip_tokenizer.h>
+#include <xattn/text/prompt_syntax.h>
 #include <xattn/version.h>
