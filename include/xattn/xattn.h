@@ -90,6 +90,7 @@
 #include <xattn/schedulers/scheduling_dpmsolver_singlestep.h>
 #include <xattn/schedulers/scheduling_euler_ancestral_discrete.h>
 #include <xattn/schedulers/scheduling_euler_discrete.h>
+#include <xattn/schedulers/scheduling_flow_match_euler_discrete.h>
 #include <xattn/schedulers/scheduling_heun_discrete.h>
 #include <xattn/schedulers/scheduling_k_dpm_2_ancestral_discrete.h>
 #include <xattn/schedulers/scheduling_k_dpm_2_discrete.h>

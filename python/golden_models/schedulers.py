@@ -2,7 +2,7 @@
 
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,22 @@ def model(sample: Tensor, timestep: Tensor, channels: int) -> Tensor:
 
 def options_taken(scheduler: Any) -> set[str]:
     """The arguments that pipelines look for in the signatures."""
-    names = {"timesteps", "sigmas", "eta", "generator"}
-    arguments = {*inspect.signature(scheduler.set_timesteps).parameters, *inspect.signature(scheduler.step).parameters}
-    # UniPC's sigmas are for flow-matching alone, which is refused.
-    return (names - {"sigmas"} if isinstance(scheduler, diffusers.UniPCMultistepScheduler) else names) & arguments
+    names = {"timesteps", "sigmas", "original_inference_steps", "mu", "eta", "s_churn", "generator"}
+    names &= {*inspect.signature(scheduler.set_timesteps).parameters, *inspect.signature(scheduler.step).parameters}
+    # Those that it has in its signature alone.
+    if isinstance(scheduler, diffusers.FlowMatchEulerDiscreteScheduler):
+        names.discard("s_churn")
+    if not getattr(scheduler.config, "use_dynamic_shifting", False):
+        names.discard("mu")
+    # UniPC's are for models of flow matching, which it refuses here.
+    if isinstance(scheduler, diffusers.UniPCMultistepScheduler):
+        names.discard("sigmas")
+    return names
+
+
+def scale_noise(scheduler: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """What schedulers of flow matching have in the place of add_noise."""
+    return lambda clean, noise, timesteps: scheduler.scale_noise(clean, timesteps, noise)
 
 
 def write_run(
@@ -39,19 +51,21 @@ def write_run(
     config: dict[str, Any],
     schedule: dict[str, Any],
     *,
-    eta: float | None = None,
+    step: dict[str, float] | None = None,
     first: int = 0,
     dtype: torch.dtype = torch.float32,
     several_generators: bool = False,
     channels: int = SHAPE[1],
 ) -> dict[str, Any]:
-    """output.NAME.I for each step I, and what a schedule is; `schedule` are set_timesteps' arguments."""
+    """output.NAME.I for each step I, and what a schedule is; `schedule` and `step` are those methods' arguments."""
     scheduler = getattr(diffusers, class_name)(**config)
     scheduler.set_timesteps(**schedule)
+    init_noise_sigma = getattr(scheduler, "init_noise_sigma", 1.0)
+    add_noise = getattr(scheduler, "add_noise", None) or scale_noise(scheduler)
     # Some keep them in float64; every model makes float32 of them.
     timesteps = scheduler.timesteps
     found: dict[str, Tensor] = {"output.timesteps": timesteps.float() if timesteps.is_floating_point() else timesteps}
-    found["output.init_noise_sigma"] = torch.as_tensor(scheduler.init_noise_sigma, dtype=torch.float32)
+    found["output.init_noise_sigma"] = torch.as_tensor(init_noise_sigma, dtype=torch.float32)
     if hasattr(scheduler, "sigmas"):
         found["output.sigmas"] = scheduler.sigmas
     if several_generators:
@@ -65,19 +79,18 @@ def write_run(
     # Two steps may have one timestep, and then the original begins with the second one if it is not told.
     if first and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
-    found["output.noised"] = scheduler.add_noise(clean, noise, noisy_steps)
+    found["output.noised"] = add_noise(clean, noise, noisy_steps)
     if not hasattr(scheduler, "sigmas") and hasattr(scheduler, "get_velocity"):
         found["output.velocity"] = scheduler.get_velocity(clean, noise, noisy_steps)
-    sample = found["output.noised"] if first else noise * scheduler.init_noise_sigma
+    sample = found["output.noised"] if first else noise * init_noise_sigma
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
     found |= {"input.noise": noise, "input.clean": clean}
     arguments = inspect.signature(scheduler.step).parameters
     options = {"generator": generator} if "generator" in arguments else {}
-    if eta is not None:
-        options["eta"] = eta
+    options |= step or {}
     for i, timestep in enumerate(timesteps):
-        scaled = scheduler.scale_model_input(sample, timestep)
+        scaled = scheduler.scale_model_input(sample, timestep) if hasattr(scheduler, "scale_model_input") else sample
         output = model(scaled, timestep, channels)
         result = scheduler.step(output, timestep, sample, **options)
         found[f"input.model_output.{i}"] = output
@@ -98,7 +111,7 @@ def write_run(
         "dtype": str(dtype).removeprefix("torch."),
         "arguments": {
             "schedule": schedule,
-            "eta": eta,
+            "step": step or {},
             "first": first,
             "several_generators": several_generators,
             "order": scheduler.order,
@@ -139,8 +152,8 @@ def ddim() -> Iterator[Case]:
     name, steps = "DDIMScheduler", {"num_inference_steps": 10}
     yield from grid(name, ("epsilon", "sample", "v_prediction"))
     yield name, {**STABLE_DIFFUSION, "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}, steps, {}
-    yield name, {"clip_sample": False}, steps, {"eta": 0.7}
-    yield name, {"clip_sample": False}, steps, {"eta": 1.0, "several_generators": True}
+    yield name, {"clip_sample": False}, steps, {"step": {"eta": 0.7}}
+    yield name, {"clip_sample": False}, steps, {"step": {"eta": 1.0}, "several_generators": True}
     yield name, {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "prediction_type": "v_prediction"}, steps, {}
     yield name, {"thresholding": True}, steps, {}
     yield name, {"clip_sample": False}, steps, {"first": 3}
@@ -180,6 +193,38 @@ def euler() -> Iterator[Case]:
     yield name, {**STABLE_DIFFUSION, "timestep_spacing": "trailing"}, {"num_inference_steps": 1}, {}
     yield name, {}, steps, {"first": 4}
     yield name, {}, steps, {"dtype": torch.float64}
+    for prediction in ("epsilon", "sample", "v_prediction"):
+        yield name, {"prediction_type": prediction}, steps, {"step": {"s_churn": 2.0}}
+    between = {"s_churn": 40.0, "s_tmin": 0.5, "s_tmax": 10.0, "s_noise": 1.003}
+    yield name, STABLE_DIFFUSION, steps, {"step": between}
+    yield name, STABLE_DIFFUSION, steps, {"step": between, "several_generators": True, "dtype": torch.float64}
+    yield name, {}, steps, {"step": {"s_churn": 1.0, "s_noise": 0.9}, "first": 4}
+
+
+def flow_match_euler() -> Iterator[Case]:
+    name, steps = "FlowMatchEulerDiscreteScheduler", {"num_inference_steps": 10}
+    sigmas = {"sigmas": [1.0, 0.81, 0.5, 0.3, 0.07]}
+    timesteps = {"timesteps": [1000.0, 930.5, 700.0, 401.25, 99.0]}
+    for shift, end in itertools.product((1.0, 3.0, 0.7), (None, 0.1)):
+        config = {"shift": shift, "shift_terminal": end}
+        for schedule in (steps, sigmas, timesteps, {**sigmas, **timesteps, "num_inference_steps": 5}):
+            yield name, config, schedule, {}
+    for kind, end in itertools.product(("exponential", "linear"), (None, 0.02)):
+        config = {"use_dynamic_shifting": True, "time_shift_type": kind, "shift_terminal": end, "shift": 3.0}
+        yield name, config, {**steps, "mu": 1.15}, {}
+        yield name, config, {**sigmas, "mu": 0.63}, {}
+        yield name, config, {**timesteps, "mu": 0.5}, {}
+    for spread in ("karras", "exponential", "beta"):
+        yield name, {"shift": 3.0, f"use_{spread}_sigmas": True}, {"num_inference_steps": 12}, {}
+        yield name, {f"use_{spread}_sigmas": True}, sigmas, {}
+    for schedule in (steps, sigmas, timesteps):
+        yield name, {"invert_sigmas": True, "shift": 2.0}, schedule, {}
+    yield name, {"stochastic_sampling": True}, steps, {}
+    yield name, {"stochastic_sampling": True, "shift": 3.0}, steps, {"several_generators": True}
+    yield name, {"stochastic_sampling": True}, steps, {"dtype": torch.float64}
+    yield name, {"num_train_timesteps": 500}, {"num_inference_steps": 28}, {"dtype": torch.float64}
+    yield name, {"base_shift": 0.4, "max_shift": 1.3, "base_image_seq_len": 100}, {"num_inference_steps": 1}, {}
+    yield name, {"shift": 3.0}, steps, {"first": 4}
 
 
 def euler_ancestral() -> Iterator[Case]:
@@ -224,16 +269,29 @@ def lcm() -> Iterator[Case]:
     yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"several_generators": True}
     yield name, {}, {"num_inference_steps": 1}, {}
     yield name, {}, {"num_inference_steps": 10}, {"first": 4}
+    yield from parts(name)
+
+
+def parts(name: str) -> Iterator[Case]:
+    """What image-to-image asks of a distilled model."""
+    own = {"timesteps": [999, 759, 499, 259]}
+    yield name, {}, {"num_inference_steps": 4, "strength": 0.5}, {}
+    yield name, {}, {"num_inference_steps": 7, "strength": 0.58}, {}
+    yield name, {}, {"num_inference_steps": 6, "original_inference_steps": 100, "strength": 0.61}, {}
+    yield name, {}, {"num_inference_steps": 3, "original_inference_steps": 30}, {}
+    yield name, {}, {**own, "strength": 0.5}, {}
+    yield name, {}, {**own, "strength": 0.77, "original_inference_steps": 20}, {}
 
 
 def tcd() -> Iterator[Case]:
     name, steps = "TCDScheduler", {"num_inference_steps": 4}
     for betas, prediction in itertools.product(BETAS, ("epsilon", "sample", "v_prediction")):
         yield name, {"beta_schedule": betas, "prediction_type": prediction}, steps, {}
-    yield name, {}, steps, {"eta": 0.0}
-    yield name, {}, {"num_inference_steps": 8}, {"eta": 1.0}
-    yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"eta": 0.5, "several_generators": True}
+    yield name, {}, steps, {"step": {"eta": 0.0}}
+    yield name, {}, {"num_inference_steps": 8}, {"step": {"eta": 1.0}}
+    yield name, {}, {"timesteps": [999, 759, 499, 259]}, {"step": {"eta": 0.5}, "several_generators": True}
     yield name, {}, {"num_inference_steps": 10}, {"first": 4}
+    yield from parts(name)
 
 
 def dpmsolver_multistep() -> Iterator[Case]:
@@ -312,7 +370,23 @@ def dpmsolver_singlestep() -> Iterator[Case]:
 
 
 def write(folder: Path) -> Iterator[dict[str, Any]]:
-    areas = (ddpm, ddim, pndm, euler, euler_ancestral, lms, heun, kdpm2, lcm, tcd, dpmsolver_multistep, deis, unipc, dpmsolver_singlestep)
+    areas = (
+        ddpm,
+        ddim,
+        pndm,
+        euler,
+        euler_ancestral,
+        flow_match_euler,
+        lms,
+        heun,
+        kdpm2,
+        lcm,
+        tcd,
+        dpmsolver_multistep,
+        deis,
+        unipc,
+        dpmsolver_singlestep,
+    )
     for area in areas:
         for i, (class_name, config, schedule, options) in enumerate(area()):
             yield write_run(folder / f"{area.__name__}_{i:02}", class_name, config, schedule, **options)

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 
@@ -155,6 +156,24 @@ void ConfigReader::warn_of_the_rest() const {
   if (count == 0) return;
   if (count > kMostNames) names += " and " + std::to_string(count - kMostNames) + " more";
   TORCH_WARN("[", place_, "] config.json: ", names, ": unknown, ignored");
+}
+
+void ConfigWriter::value(const char* name, double member) {
+  config_[name] = member;
+  if (!std::isinf(member)) return;
+  config_[name] = member > 0 ? "Infinity" : "-Infinity";
+  infinite_.insert(name);
+}
+
+std::string ConfigWriter::text() const {
+  auto text = config_.dump(2) + "\n";
+  for (const auto& name : infinite_) {
+    const auto word = config_.at(name).get<std::string>();
+    const auto start = "\n  \"" + name + "\": ";
+    const auto place = text.find(start + '"') + start.size();
+    text.replace(place, word.size() + 2, word);
+  }
+  return text;
 }
 
 void ConfigWriter::height_and_width(const char* name, const std::vector<int64_t>& sizes) {

@@ -132,9 +132,10 @@ class ConfigWriter : public ConfigFields {
   void value(const char* name, const Member& member) {
     config_[name] = member;
   }
+  void value(const char* name, double member);
   template <typename T>
   void value(const char* name, const std::optional<T>& member) {
-    config_[name] = member ? nlohmann::json(*member) : nlohmann::json();
+    member ? value(name, *member) : value(name, nullptr);
   }
 
   template <typename Member>
@@ -174,10 +175,12 @@ class ConfigWriter : public ConfigFields {
     config_[name] = value;
   }
 
-  std::string text() const { return config_.dump(2) + "\n"; }
+  std::string text() const;
 
  private:
   nlohmann::json config_;
+  /// The fields that are infinite, for which JSON has no number, but Python has a word.
+  std::set<std::string> infinite_;
 };
 
 /// The config in a JSON text; `place` is the model's class, `part` as `ConfigReader` takes it.

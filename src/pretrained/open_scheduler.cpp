@@ -3,6 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+#include "io/atomic_file.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "pretrained/config_json.h"
@@ -14,6 +19,7 @@
 #include "xattn/schedulers/scheduling_dpmsolver_singlestep.h"
 #include "xattn/schedulers/scheduling_euler_ancestral_discrete.h"
 #include "xattn/schedulers/scheduling_euler_discrete.h"
+#include "xattn/schedulers/scheduling_flow_match_euler_discrete.h"
 #include "xattn/schedulers/scheduling_heun_discrete.h"
 #include "xattn/schedulers/scheduling_k_dpm_2_ancestral_discrete.h"
 #include "xattn/schedulers/scheduling_k_dpm_2_discrete.h"
@@ -27,10 +33,13 @@ namespace xattn {
 namespace {
 
 constexpr auto kOpenSchedulerPlace = "open_scheduler";
+constexpr auto kSaveSchedulerPlace = "save_scheduler";
 
 struct SchedulerClass {
   const char* name;
   std::unique_ptr<Scheduler> (*make)(const char* name, const std::string& text);
+  /// The config's text; nothing where the scheduler is of another class.
+  std::optional<std::string> (*text_of)(const Scheduler& scheduler);
 };
 
 template <typename Class, typename Config>
@@ -38,8 +47,15 @@ std::unique_ptr<Scheduler> make(const char* name, const std::string& text) {
   return std::make_unique<Class>(read_config<Config>(name, text));
 }
 
+template <typename Class>
+std::optional<std::string> text_of(const Scheduler& scheduler) {
+  const auto* found = dynamic_cast<const Class*>(&scheduler);
+  if (!found) return {};
+  return write_config(found->config());
+}
+
 #define XATTN_SCHEDULER(name) \
-  { #name, make < name, name##Config> }
+  { #name, make < name, name##Config>, text_of < name> }
 constexpr SchedulerClass kClasses[] = {
     XATTN_SCHEDULER(DDIMScheduler),
     XATTN_SCHEDULER(DDPMScheduler),
@@ -48,6 +64,7 @@ constexpr SchedulerClass kClasses[] = {
     XATTN_SCHEDULER(DPMSolverSinglestepScheduler),
     XATTN_SCHEDULER(EulerAncestralDiscreteScheduler),
     XATTN_SCHEDULER(EulerDiscreteScheduler),
+    XATTN_SCHEDULER(FlowMatchEulerDiscreteScheduler),
     XATTN_SCHEDULER(HeunDiscreteScheduler),
     XATTN_SCHEDULER(KDPM2AncestralDiscreteScheduler),
     XATTN_SCHEDULER(KDPM2DiscreteScheduler),
@@ -99,6 +116,26 @@ std::unique_ptr<Scheduler> open_scheduler(const std::string& folder,
                                           const std::string& class_name) {
   const io::File file(kOpenSchedulerPlace, folder + "/scheduler_config.json");
   return scheduler_from_json(io::read_text(file), class_name);
+}
+
+std::string scheduler_to_json(const Scheduler& scheduler) {
+  for (const auto& each : kClasses) {
+    if (auto text = each.text_of(scheduler)) return *std::move(text);
+  }
+  throw ValueError(fmt::format("[{}] expected one of {}, got {}", kSaveSchedulerPlace,
+                               fmt::join(scheduler_classes(), ", "), scheduler.class_name()));
+}
+
+void save_scheduler(const Scheduler& scheduler, const std::string& folder) {
+  const auto text = scheduler_to_json(scheduler);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw FileError(fmt::format("[{}] {}: {}", kSaveSchedulerPlace, folder, error.message()));
+  }
+  io::AtomicFile file(kSaveSchedulerPlace, folder + "/scheduler_config.json");
+  file.write(text.data(), text.size());
+  file.commit();
 }
 
 }  // namespace xattn

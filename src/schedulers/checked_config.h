@@ -1,6 +1,7 @@
 #pragma once
 
-#include <initializer_list>
+#include <cmath>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -9,10 +10,19 @@
 
 namespace xattn {
 
-/// Throws as `ConfigCheck`, and where a text is none of those that are known.
+/// Throws as `ConfigCheck`, where a text is none of those that are known, and for NaN.
 class SchedulerConfigCheck : public ConfigCheck {
  public:
   using ConfigCheck::ConfigCheck;
+
+  using ConfigCheck::value;
+  // Not const, as the one for other types, which would be taken otherwise.
+  void value(const char* name, double value) {
+    if (std::isnan(value)) throw_value_error(place_, name, "a number", "NaN");
+  }
+  void value(const char* name, const std::optional<double>& number) {
+    if (number) value(name, *number);
+  }
 
   template <typename... Values>
   void choice(const char* name, const std::string& text, const Values&... values) const {

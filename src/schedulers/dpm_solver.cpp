@@ -7,7 +7,6 @@
 
 #include "core/check.h"
 #include "schedulers/noise_schedule.h"
-#include "schedulers/sigmas.h"
 
 namespace xattn {
 namespace {

@@ -201,10 +201,17 @@ void begin_step(const Scheduler& scheduler, const Schedule& schedule,
     throw_value_error(place, "model_output", shape_text(sample.sizes()) + ", as the sample",
                       shape_text(model_output.sizes()));
   }
-  if (options.eta && !scheduler.takes().eta) {
-    throw_value_error(place, "eta", "none: this scheduler has no such option",
-                      fmt::format("{}", *options.eta));
-  }
+  const auto takes = scheduler.takes();
+  const auto refuse_unless = [&](bool taken, std::optional<double> given, const char* name) {
+    if (taken || !given) return;
+    throw_value_error(place, name, "none: this scheduler has no such option",
+                      fmt::format("{}", *given));
+  };
+  refuse_unless(takes.eta, options.eta, "eta");
+  refuse_unless(takes.churn, options.s_churn, "s_churn");
+  refuse_unless(takes.churn, options.s_tmin, "s_tmin");
+  refuse_unless(takes.churn, options.s_tmax, "s_tmax");
+  refuse_unless(takes.churn, options.s_noise, "s_noise");
   if (state.last_step && *state.last_step + 1 != i) {
     throw_value_error(place, "i", fmt::format("{}, the run's next step", *state.last_step + 1),
                       std::to_string(i));

@@ -1,9 +1,14 @@
 #include "xattn/schedulers/scheduling_euler_discrete.h"
 
 #include <ATen/ops/linspace.h>
+#include <ATen/ops/pow.h>
 #include <ATen/ops/tensor.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numbers>
 
 #include "core/check.h"
 #include "schedulers/checked_config.h"
@@ -24,6 +29,18 @@ std::vector<double> log_linear(const std::vector<double>& training_sigmas, size_
                           .exp();
   const auto* data = sigmas.const_data_ptr<float>();
   return {data, data + sigmas.numel()};
+}
+
+/// By what part of it a step raises its noise: γ of arXiv 2206.00364, algorithm 2.
+double churn_of(const StepOptions& options, int64_t steps, float sigma) {
+  const double churn = options.s_churn.value_or(0);
+  if (!(churn >= 0)) {
+    throw_value_error(kEulerDiscretePlace, "s_churn", "0 or more", fmt::format("{}", churn));
+  }
+  constexpr auto kInfinity = std::numeric_limits<double>::infinity();
+  const bool is_between = sigma >= float(options.s_tmin.value_or(0)) &&
+                          sigma <= float(options.s_tmax.value_or(kInfinity));
+  return is_between ? std::min(churn / double(steps), std::numbers::sqrt2 - 1) : 0;
 }
 
 }  // namespace
@@ -72,11 +89,20 @@ SchedulerOutput EulerDiscreteScheduler::step(const Schedule& schedule,
                                              const at::Tensor& sample, SchedulerState& state,
                                              const StepOptions& options) const {
   begin_step(*this, schedule, model_output, i, sample, state, options);
-  const auto from = sample.to(at::kFloat);
+  auto from = sample.to(at::kFloat);
   const auto sigma = element(schedule.sigmas, i);
-  const auto original = original_of(config_.prediction_type, model_output, from, sigma);
-  const auto derivative = (from - original) / sigma;
-  const auto previous = from + derivative * (element(schedule.sigmas, i + 1) - sigma);
+  const double gamma = churn_of(options, schedule.size(), sigma.item<float>());
+  const auto churned = sigma * (gamma + 1);
+  if (gamma > 0) {
+    const auto noise = draw_noise(kEulerDiscretePlace, model_output, options.generators) *
+                       options.s_noise.value_or(1);
+    from = from + noise * root(at::pow(churned, 2) - at::pow(sigma, 2));
+  }
+  // A prediction of v is taken for one at the noise before, as in the original.
+  const auto original = original_of(config_.prediction_type, model_output, from,
+                                    config_.prediction_type == "v_prediction" ? sigma : churned);
+  const auto derivative = (from - original) / churned;
+  const auto previous = from + derivative * (element(schedule.sigmas, i + 1) - churned);
   return {previous.to(model_output.scalar_type()), original};
 }
 

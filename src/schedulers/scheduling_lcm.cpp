@@ -4,6 +4,7 @@
 #include <ATen/ops/scalar_tensor.h>
 
 #include "schedulers/checked_config.h"
+#include "schedulers/distilled_timesteps.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/timesteps.h"
 
@@ -21,9 +22,10 @@ LCMScheduler::LCMScheduler(LCMSchedulerConfig config)
 
 Schedule LCMScheduler::schedule(const ScheduleOptions& options) const {
   check_taken(*this, options);
-  return whole_schedule(
-      distilled_timesteps(kLcmPlace, config_, config_.original_inference_steps, options),
-      options.device);
+  const auto steps = options.original_inference_steps.value_or(config_.original_inference_steps);
+  const auto known =
+      distillation_timesteps(kLcmPlace, config_, steps, strength_of(kLcmPlace, options));
+  return distilled_schedule(kLcmPlace, config_, known, steps, options);
 }
 
 SchedulerOutput LCMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
@@ -44,7 +46,9 @@ SchedulerOutput LCMScheduler::step(const Schedule& schedule, const at::Tensor& m
   const auto divisor = at::pow(scaled, 2) + kSquare;
   const auto c_skip = kSquare / divisor, c_out = scaled / root(divisor);
   const auto denoised = c_out * original + c_skip * sample;
-  if (is_last) return {denoised, denoised};
+  // Where strength left some of the caller's timesteps out, the original's last step adds noise
+  // too.
+  if (i + 1 == schedule.num_inference_steps) return {denoised, denoised};
   const auto noise = draw_noise(kLcmPlace, denoised, options.generators);
   return {next_alpha.sqrt() * denoised + (1 - next_alpha).sqrt() * noise, denoised};
 }

@@ -3,9 +3,11 @@
 #include <ATen/ops/scalar_tensor.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "core/check.h"
 #include "schedulers/checked_config.h"
+#include "schedulers/distilled_timesteps.h"
 #include "schedulers/noise_schedule.h"
 #include "schedulers/timesteps.h"
 
@@ -13,6 +15,14 @@ namespace xattn {
 namespace {
 
 constexpr auto kTcdPlace = "TCDScheduler";
+
+/// The least noisy timesteps of the training, as many as `strength` leaves, in ascending order.
+std::vector<double> least_timesteps(const TCDSchedulerConfig& config, double strength) {
+  const auto count = static_cast<size_t>(double(config.num_train_timesteps) * strength);
+  std::vector<double> timesteps(count);
+  std::iota(timesteps.begin(), timesteps.end(), 0.0);
+  return timesteps;
+}
 
 }  // namespace
 
@@ -23,9 +33,13 @@ TCDScheduler::TCDScheduler(TCDSchedulerConfig config)
 
 Schedule TCDScheduler::schedule(const ScheduleOptions& options) const {
   check_taken(*this, options);
-  return whole_schedule(
-      distilled_timesteps(kTcdPlace, config_, config_.original_inference_steps, options),
-      options.device);
+  const double strength = strength_of(kTcdPlace, options);
+  const auto steps = options.original_inference_steps.value_or(config_.original_inference_steps);
+  // With steps of the caller's, any of the training's timesteps may be taken.
+  const auto known = options.original_inference_steps
+                         ? least_timesteps(config_, strength)
+                         : distillation_timesteps(kTcdPlace, config_, steps, strength);
+  return distilled_schedule(kTcdPlace, config_, known, steps, options);
 }
 
 SchedulerOutput TCDScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
@@ -47,7 +61,9 @@ SchedulerOutput TCDScheduler::step(const Schedule& schedule, const at::Tensor& m
   const auto original =
       predicted_original(config_.prediction_type, model_output, sample, root(alpha), root(beta));
   const auto noised = alpha_s.sqrt() * original + beta_s.sqrt() * epsilon;
-  if (is_last || eta == 0) return {noised, noised};
+  // Where strength left some of the caller's timesteps out, the original's last step draws noise
+  // too.
+  if (eta == 0 || i + 1 == schedule.num_inference_steps) return {noised, noised};
   const auto ratio = next_alpha / alpha_s;
   const auto noise = draw_noise(kTcdPlace, noised, options.generators);
   return {ratio.sqrt() * noised + (1 - ratio).sqrt() * noise, noised};

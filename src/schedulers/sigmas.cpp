@@ -163,7 +163,10 @@ void check_sigmas(std::string_view place, const ScheduleOptions& options) {
   }
   const auto& sigmas = options.sigmas;
   const bool descend = std::is_sorted(sigmas.rbegin(), sigmas.rend());
-  if (sigmas.size() < 2 || !descend || !(sigmas.back() >= 0)) {
+  const bool are_levels = std::all_of(sigmas.begin(), sigmas.end(), [](double sigma) {
+    return sigma >= 0 && std::isfinite(sigma);
+  });
+  if (sigmas.size() < 2 || !descend || !are_levels) {
     throw_value_error(place, "sigmas", "two or more that descend to 0 or above",
                       fmt::format("[{}]", fmt::join(sigmas, ", ")));
   }

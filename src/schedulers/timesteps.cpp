@@ -20,6 +20,10 @@ void check_taken(const Scheduler& scheduler, const ScheduleOptions& options) {
   };
   refuse_unless(takes.timesteps, !options.timesteps.empty(), "timesteps");
   refuse_unless(takes.sigmas, !options.sigmas.empty(), "sigmas");
+  refuse_unless(takes.original_inference_steps, options.original_inference_steps.has_value(),
+                "original_inference_steps");
+  refuse_unless(takes.original_inference_steps, options.strength.has_value(), "strength");
+  refuse_unless(takes.mu, options.mu.has_value(), "mu");
 }
 
 int64_t steps_of(std::string_view place, const NoiseScheduleConfig& config,
@@ -48,16 +52,16 @@ std::optional<std::vector<double>> own_timesteps(std::string_view place,
     throw_value_error(place, "timesteps", "none: the config spreads the sigmas itself",
                       std::to_string(timesteps.size()));
   }
-  auto previous = config.num_train_timesteps;
-  for (const auto timestep : timesteps) {
-    if (timestep < 0 || timestep >= previous) {
+  auto previous = double(config.num_train_timesteps);
+  for (const double timestep : timesteps) {
+    if (!(timestep >= 0 && timestep < previous) || timestep != std::floor(timestep)) {
       throw_value_error(place, "timesteps",
-                        fmt::format("descending ones below {}", config.num_train_timesteps),
+                        fmt::format("whole descending ones below {}", config.num_train_timesteps),
                         fmt::format("{} after {}", timestep, previous));
     }
     previous = timestep;
   }
-  return std::vector<double>(timesteps.begin(), timesteps.end());
+  return timesteps;
 }
 
 double round_half_even(double value) {
@@ -119,30 +123,6 @@ std::vector<double> multistep_timesteps(const NoiseScheduleConfig& config, int64
   }
   const auto ratio = train / (steps + 1);
   for (auto i = steps; i > 0; --i) timesteps.push_back(double(i * ratio + config.steps_offset));
-  return timesteps;
-}
-
-std::vector<double> distilled_timesteps(std::string_view place, const NoiseScheduleConfig& config,
-                                        int64_t original_steps, const ScheduleOptions& options) {
-  if (original_steps > config.num_train_timesteps) {
-    throw_value_error(place, "original_inference_steps",
-                      fmt::format("at most {}", config.num_train_timesteps),
-                      std::to_string(original_steps));
-  }
-  if (auto own = own_timesteps(place, config, options)) return *std::move(own);
-  const auto steps = steps_of(place, config, options);
-  if (steps > original_steps) {
-    throw_value_error(place, "num_inference_steps",
-                      fmt::format("at most {}, as the model was distilled", original_steps),
-                      std::to_string(steps));
-  }
-  const auto ratio = config.num_train_timesteps / original_steps;
-  const double part = double(original_steps) / double(steps);
-  std::vector<double> timesteps;
-  for (int64_t i = 0; i < steps; ++i) {
-    const auto index = static_cast<int64_t>(std::floor(double(i) * part));
-    timesteps.push_back(double((original_steps - index) * ratio - 1));
-  }
   return timesteps;
 }
 

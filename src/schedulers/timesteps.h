@@ -35,11 +35,6 @@ std::vector<double> spaced_timesteps(const NoiseScheduleConfig& config, int64_t 
 std::vector<double> multistep_timesteps(const NoiseScheduleConfig& config, int64_t steps,
                                         int64_t train);
 
-/// Timesteps of a distilled model: the caller's own, or as many as are asked for of the
-/// `original_steps` that it was distilled with. Throws `ValueError` for more than these.
-std::vector<double> distilled_timesteps(std::string_view place, const NoiseScheduleConfig& config,
-                                        int64_t original_steps, const ScheduleOptions& options);
-
 /// numpy's linspace, arange and round.
 std::vector<double> linspace(double first, double last, int64_t count);
 std::vector<double> arange_down(double first, double step);

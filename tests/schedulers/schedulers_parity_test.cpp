@@ -3,10 +3,12 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/utils.h>
 
-#include <fstream>
-#include <iterator>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
 #include <set>
 
+#include "io/support/temporary_folder.h"
 #include "support/model_golden.h"
 #include "xattn/pretrained/open_scheduler.h"
 
@@ -17,6 +19,11 @@ constexpr uint64_t kSeed = 7;  // as python/golden_models/schedulers.py
 
 using Tensors = std::map<std::string, at::Tensor>;
 
+std::optional<double> number_of(const nlohmann::json& arguments, const char* name) {
+  if (!arguments.contains(name)) return {};
+  return arguments[name].get<double>();
+}
+
 ScheduleOptions schedule_options(const nlohmann::json& arguments) {
   ScheduleOptions options;
   if (arguments.contains("num_inference_steps")) {
@@ -24,6 +31,11 @@ ScheduleOptions schedule_options(const nlohmann::json& arguments) {
   }
   options.timesteps = arguments.value("timesteps", options.timesteps);
   options.sigmas = arguments.value("sigmas", options.sigmas);
+  if (arguments.contains("original_inference_steps")) {
+    options.original_inference_steps = arguments["original_inference_steps"].get<int64_t>();
+  }
+  options.strength = number_of(arguments, "strength");
+  options.mu = number_of(arguments, "mu");
   return options;
 }
 
@@ -33,7 +45,12 @@ StepOptions step_options(const nlohmann::json& arguments, int64_t pictures) {
   for (int64_t i = 0; i < count; ++i) {
     options.generators.push_back(at::make_generator<at::CPUGeneratorImpl>(kSeed + uint64_t(i)));
   }
-  if (!arguments["eta"].is_null()) options.eta = arguments["eta"].get<double>();
+  const auto& step = arguments["step"];
+  options.eta = number_of(step, "eta");
+  options.s_churn = number_of(step, "s_churn");
+  options.s_tmin = number_of(step, "s_tmin");
+  options.s_tmax = number_of(step, "s_tmax");
+  options.s_noise = number_of(step, "s_noise");
   return options;
 }
 
@@ -43,6 +60,9 @@ std::set<std::string> options_taken(const Scheduler& scheduler) {
   std::set<std::string> names;
   if (takes.timesteps) names.insert("timesteps");
   if (takes.sigmas) names.insert("sigmas");
+  if (takes.original_inference_steps) names.insert("original_inference_steps");
+  if (takes.mu) names.insert("mu");
+  if (takes.churn) names.insert("s_churn");
   if (takes.eta) names.insert("eta");
   if (takes.generators) names.insert("generator");
   return names;
@@ -103,6 +123,18 @@ TEST_P(SchedulersParity, OtherOutputsOfTheModelGiveAnotherRun) {
   const torch::NoGradGuard no_grad;
   const auto golden = load_golden(GetParam());
   EXPECT_FALSE(are_same_outputs(GetParam(), golden, run(GetParam(), golden, -1)));
+}
+
+/// Where the configs are kept that diffusers is to read (saved_schedulers_test.py), or nowhere.
+TEST_P(SchedulersParity, ASavedConfigIsRead) {
+  const auto* kept = std::getenv("XATTN_SAVED_SCHEDULERS");
+  const TemporaryFolder temporary;
+  const auto folder = (kept ? std::filesystem::path(kept) : temporary.path()) / GetParam().name;
+  const auto scheduler = open_scheduler(GetParam().directory.string());
+  save_scheduler(*scheduler, folder.string());
+  const auto again = open_scheduler(folder.string());
+  EXPECT_EQ(again->class_name(), GetParam().module);
+  EXPECT_EQ(scheduler_to_json(*again), scheduler_to_json(*scheduler));
 }
 
 }  // namespace

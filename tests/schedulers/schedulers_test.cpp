@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
+#include <cmath>
 #include <thread>
+#include <utility>
 
 #include "support/errors.h"
 #include "xattn/core/error.h"
 #include "xattn/pretrained/open_scheduler.h"
 #include "xattn/schedulers/scheduling_ddim.h"
+#include "xattn/schedulers/scheduling_flow_match_euler_discrete.h"
 
 namespace xattn {
 namespace {
@@ -71,6 +74,7 @@ TEST(Schedulers, WhatASchedulerDoesNotKnowIsRefused) {
   EXPECT_THROW(scheduler->schedule({.num_inference_steps = 5, .sigmas = {1, 0}}), ValueError);
   EXPECT_THROW(scheduler->schedule({.timesteps = {1, 2}}), ValueError);
   EXPECT_THROW(scheduler->schedule({.sigmas = {1, 2}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.sigmas = {2, NAN, 1}}), ValueError);
   EXPECT_THROW(scheduler_from_json(R"({"_class_name": "DDIMScheduler", "beta_schedule": "wavy"})"),
                ValueError);
   EXPECT_THROW(scheduler_from_json(R"({"_class_name": "EulerDiscreteScheduler",
@@ -119,6 +123,77 @@ TEST(Schedulers, WhatOneDoesNotTakeIsRefusedByName) {
         refuses("eta", [&] { scheduler->step(schedule, sample, 0, sample, state, {.eta = 0.5}); }))
         << name;
   }
+}
+
+TEST(Schedulers, ADistilledRunThatCannotBeIsRefused) {
+  for (const auto* name : {"LCMScheduler", "TCDScheduler"}) {
+    const auto scheduler = scheduler_from_json("{}", name);
+    EXPECT_THROW(scheduler->schedule({.num_inference_steps = 51}), ValueError) << name;
+    EXPECT_THROW(scheduler->schedule({.num_inference_steps = 11, .original_inference_steps = 10}),
+                 ValueError)
+        << name;
+    EXPECT_THROW(scheduler->schedule({.num_inference_steps = 4, .strength = 0.05}), ValueError)
+        << name;
+    EXPECT_THROW(scheduler->schedule({.num_inference_steps = 4, .strength = 1.5}), ValueError)
+        << name;
+    EXPECT_THROW(scheduler->schedule({.num_inference_steps = 4, .strength = NAN}), ValueError)
+        << name;
+    EXPECT_THROW(scheduler->schedule({.timesteps = {999, 500}, .strength = 0.4}), ValueError)
+        << name;
+    EXPECT_THROW(scheduler->schedule({.timesteps = {999, 500.5}}), ValueError) << name;
+    EXPECT_EQ(scheduler->schedule({.timesteps = {999, 500}, .strength = 0.5}).size(), 1) << name;
+  }
+}
+
+TEST(Schedulers, ARunOfFlowMatchingThatCannotBeIsRefused) {
+  constexpr auto kFlow = "FlowMatchEulerDiscreteScheduler";
+  const auto scheduler = scheduler_from_json("{}", kFlow);
+  EXPECT_THROW(scheduler->schedule({}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.num_inference_steps = 3, .sigmas = {1, 0.5}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.timesteps = {1000, 500, 20}, .sigmas = {1, 0.5}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.sigmas = {0.5, 1}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.sigmas = {1.5, 1}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.sigmas = {1, -0.5}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.sigmas = {NAN}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.sigmas = {1, NAN, 0.5}}), ValueError);
+  EXPECT_THROW(scheduler->schedule({.timesteps = {1001, 5}}), ValueError);
+  const auto dynamic = scheduler_from_json(R"({"use_dynamic_shifting": true})", kFlow);
+  EXPECT_THROW(dynamic->schedule({.num_inference_steps = 5}), ValueError);
+  EXPECT_THROW(dynamic->schedule({.num_inference_steps = 5, .mu = NAN}), ValueError);
+  const auto stretched = scheduler_from_json(R"({"shift_terminal": 0.1})", kFlow);
+  EXPECT_THROW(stretched->schedule({.num_inference_steps = 1}), ValueError);
+  EXPECT_THROW(scheduler_from_json(R"({"shift_terminal": 1.0})", kFlow), ValueError);
+  EXPECT_THROW(scheduler_from_json(R"({"shift": 0.0})", kFlow), ValueError);
+}
+
+TEST(Schedulers, TheShiftOfALengthIsOnTheLineOfTwo) {
+  // Those of the config: 0.5 at 256, 1.15 at 4096.
+  const FlowMatchEulerDiscreteScheduler scheduler;
+  EXPECT_DOUBLE_EQ(scheduler.shift_for(256), 0.5);
+  EXPECT_DOUBLE_EQ(scheduler.shift_for(4096), 1.15);
+  EXPECT_NEAR(scheduler.shift_for(2176), (0.5 + 1.15) / 2, 1e-12);
+  FlowMatchEulerDiscreteSchedulerConfig config;
+  config.base_shift.reset();
+  EXPECT_THROW(FlowMatchEulerDiscreteScheduler(config).shift_for(256), ValueError);
+}
+
+TEST(Schedulers, ASavedConfigKeepsWhatJsonHasNoNumberFor) {
+  const auto scheduler =
+      scheduler_from_json(R"({"lambda_min_clipped": -Infinity})", "DPMSolverMultistepScheduler");
+  const auto text = scheduler_to_json(*scheduler);
+  EXPECT_NE(text.find("\"lambda_min_clipped\": -Infinity,"), std::string::npos) << text;
+  EXPECT_EQ(scheduler_to_json(*scheduler_from_json(text)), text);
+  DDIMSchedulerConfig config;
+  config.beta_end = NAN;
+  EXPECT_THROW(DDIMScheduler{config}, ValueError);
+}
+
+TEST(Schedulers, AnotherConfigIsSavedAsAnother) {
+  const auto text = [](const char* json) {
+    return scheduler_to_json(*scheduler_from_json(json, "LCMScheduler"));
+  };
+  EXPECT_EQ(text("{}"), text(R"({"timestep_scaling": 10.0})"));
+  EXPECT_NE(text("{}"), text(R"({"timestep_scaling": 9.0})"));
 }
 
 TEST(Schedulers, AnOutputOfAnotherShapeIsRefused) {

@@ -27,4 +27,12 @@ XATTN_API std::unique_ptr<Scheduler> scheduler_from_json(const std::string& text
 XATTN_API std::unique_ptr<Scheduler> open_scheduler(const std::string& folder,
                                                     const std::string& class_name = "");
 
+/// The scheduler_config.json of a scheduler, with every field of its class. Throws: `ValueError`
+/// for a class that is not one of `scheduler_classes`.
+XATTN_API std::string scheduler_to_json(const Scheduler& scheduler);
+
+/// Writes it to a folder, which is made where it is not there: `open_scheduler` and diffusers'
+/// `from_pretrained` read the same config from it. Throws: as `scheduler_to_json`, and `FileError`.
+XATTN_API void save_scheduler(const Scheduler& scheduler, const std::string& folder);
+
 }  // namespace xattn

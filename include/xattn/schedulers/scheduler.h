@@ -17,10 +17,19 @@ namespace xattn {
 /// where the scheduler takes them.
 struct ScheduleOptions {
   std::optional<int64_t> num_inference_steps = std::nullopt;
-  /// In descending order.
-  std::vector<int64_t> timesteps = {};
-  /// In descending order; the last one ends the run and has no step of its own.
+  /// In descending order; whole numbers, but for models of flow matching.
+  std::vector<double> timesteps = {};
+  /// In descending order; the last one ends the run and has no step of its own, but for models of
+  /// flow matching.
   std::vector<double> sigmas = {};
+  /// Of models that were distilled (LCM, TCD): the steps of their distillation, in place of the
+  /// config's.
+  std::optional<int64_t> original_inference_steps = std::nullopt;
+  /// Of the same: the part of the way that image-to-image goes, 0 to 1, from a picture with as much
+  /// noise.
+  std::optional<double> strength = std::nullopt;
+  /// Of models of flow matching: by how much the run is shifted, where the config leaves it open.
+  std::optional<double> mu = std::nullopt;
   at::Device device = at::kCPU;
 };
 
@@ -60,8 +69,14 @@ struct SchedulerState {
 struct StepOptions {
   /// Where noise is drawn: nothing for the default generator, one for all, or one for each picture.
   std::vector<at::Generator> generators = {};
-  /// How much noise DDIM adds, from 0 (none) to 1 (DDPM's).
+  /// How much noise DDIM and TCD add, from 0 (none) to 1 (DDPM's).
   std::optional<double> eta = std::nullopt;
+  /// How much noise Euler's method adds before its steps, in all of a run; 0 for none. arXiv
+  /// 2206.00364, algorithm 2.
+  std::optional<double> s_churn = std::nullopt;
+  /// It does so where the noise is from `s_tmin` (0) to `s_tmax` (infinite), and multiplies what it
+  /// draws with `s_noise` (1).
+  std::optional<double> s_tmin = std::nullopt, s_tmax = std::nullopt, s_noise = std::nullopt;
 };
 
 /// What a scheduler takes of `ScheduleOptions`, beside a number of steps, and of `StepOptions`.
@@ -71,7 +86,12 @@ struct StepOptions {
 struct TakenOptions {
   bool timesteps = false;
   bool sigmas = false;
+  /// And `strength`.
+  bool original_inference_steps = false;
+  bool mu = false;
   bool eta = false;
+  /// `s_churn`, `s_tmin`, `s_tmax` and `s_noise`.
+  bool churn = false;
   bool generators = false;
 };
 
@@ -117,9 +137,9 @@ class XATTN_API Scheduler {
 
   /// The table of a run: the original's `set_timesteps`.
   ///
-  /// Throws: `ValueError` unless exactly one of steps, timesteps and sigmas is given, for more
-  /// steps than the model was trained with, and for timesteps or sigmas that the scheduler does not
-  /// take or that do not descend.
+  /// Throws: `ValueError` unless exactly one of steps, timesteps and sigmas is given (of flow
+  /// matching, as many of each), for more steps than the model was trained with, for options that
+  /// the scheduler does not take, and for timesteps or sigmas that do not descend.
   virtual Schedule schedule(const ScheduleOptions& options) const = 0;
 
   /// What the model is given for a sample at step `i`: of the same shape and dtype.

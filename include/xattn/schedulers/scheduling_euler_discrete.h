@@ -38,8 +38,8 @@ struct EulerDiscreteSchedulerConfig : NoiseScheduleConfig, SigmaSpreadConfig {
   }
 };
 
-/// Euler's method in σ: x_{i+1} = x_i + (σ_{i+1} − σ_i) · (x_i − x₀) / σ_i, arXiv 2206.00364,
-/// algorithm 2 without churn.
+/// Euler's method in σ: x_{i+1} = x_i + (σ_{i+1} − σ_i) · (x_i − x₀) / σ_i, and with `s_churn`
+/// first some noise more: arXiv 2206.00364, algorithm 2.
 ///
 /// Computes in float32, and returns the dtype of the model's output.
 ///
@@ -49,7 +49,9 @@ class XATTN_API EulerDiscreteScheduler : public SigmaScheduler {
   explicit EulerDiscreteScheduler(EulerDiscreteSchedulerConfig config = {});
 
   std::string class_name() const override { return "EulerDiscreteScheduler"; }
-  TakenOptions takes() const override { return {.timesteps = true, .sigmas = true, .generators = true}; }
+  TakenOptions takes() const override {
+    return {.timesteps = true, .sigmas = true, .churn = true, .generators = true};
+  }
   const EulerDiscreteSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

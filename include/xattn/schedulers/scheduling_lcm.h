@@ -48,7 +48,9 @@ class XATTN_API LCMScheduler : public AlphaScheduler {
   explicit LCMScheduler(LCMSchedulerConfig config = {});
 
   std::string class_name() const override { return "LCMScheduler"; }
-  TakenOptions takes() const override { return {.timesteps = true, .generators = true}; }
+  TakenOptions takes() const override {
+    return {.timesteps = true, .original_inference_steps = true, .generators = true};
+  }
   const LCMSchedulerConfig& config() const { return config_; }
 
   Schedule schedule(const ScheduleOptions& options) const override;

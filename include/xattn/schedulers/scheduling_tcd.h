@@ -51,7 +51,7 @@ class XATTN_API TCDScheduler : public AlphaScheduler {
 
   std::string class_name() const override { return "TCDScheduler"; }
   TakenOptions takes() const override {
-    return {.timesteps = true, .eta = true, .generators = true};
+    return {.timesteps = true, .original_inference_steps = true, .eta = true, .generators = true};
   }
   const TCDSchedulerConfig& config() const { return config_; }
 
