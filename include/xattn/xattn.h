@@ -63,7 +63,6 @@
 #include <xattn/ops/cross_attention.h>
 #include <xattn/ops/linear.h>
 #include <xattn/ops/prepared_text.h>
-#include <xattn/pipelines/vae_image_processor.h>
 #include <xattn/pipelines/cancellation.h>
 #include <xattn/pipelines/denoise.h>
 #include <xattn/pipelines/diffusion_pipeline.h>

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/models.md", "docs/pipelines.md", "python/README.md", "bench/README.md")]
@@ -83,7 +84,11 @@ class Snippets(unittest.TestCase):
     def test_python_then_cpp(self) -> None:
         import torch
 
-        (export,) = snippets(ROOT / "README.md", "python")
+        of_folder, export = snippets(ROOT / "README.md", "python")
+        # No downloads here: the small pipeline stands for the published one.
+        with mock.patch("diffusers.StableDiffusionPipeline.from_pretrained", return_value=self.pipe):
+            self.run_python(of_folder)
+        self.assertTrue(Path("sd15/model_index.json").exists())
         self.run_python(export)
         self.assertTrue(Path("unet.scripted.pt").exists())
 

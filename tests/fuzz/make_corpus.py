@@ -188,12 +188,39 @@ def add_configs(corpus):
         corpus.add("config", model.from_config({}).to_json_string().encode())
 
 
+def add_pictures(corpus):
+    try:
+        from PIL import Image, PngImagePlugin
+    except ImportError:
+        return
+    pixels = bytes(range(0, 240, 2))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    info = PngImagePlugin.PngInfo()
+    for key, text, packed in (("a", "b", False), ("c", "d", True), ("XML:com.adobe.xmp", "tiff:Orientation=\"3\" ж", True)):
+        info.add_text(key, text, zip=packed)
+    for mode, size in (("L", (12, 10)), ("RGB", (8, 5)), ("RGBA", (6, 5)), ("CMYK", (6, 5)), ("P", (12, 10)), ("1", (12, 10))):
+        image = Image.frombytes(mode, size, pixels[:20] if mode == "1" else pixels)
+        kinds = [("PNG", {}), ("PNG", {"pnginfo": info, "exif": exif})]
+        if mode in ("L", "P", "1"):
+            kinds.append(("PNG", {"transparency": 0}))
+        if mode == "CMYK":
+            kinds = []
+        if mode in ("L", "RGB", "CMYK"):
+            kinds += [("JPEG", {}), ("JPEG", {"progressive": True}), ("JPEG", {"exif": exif, "restart_marker_blocks": 1})]
+        for kind, options in kinds:
+            file = io.BytesIO()
+            image.save(file, kind, **options)
+            corpus.add("pictures", file.getvalue())
+
+
 def main():
     warnings.simplefilter("ignore")
     corpus = Corpus(sys.argv[1])
     add_weights(corpus)
     add_tokenizers(corpus)
     add_configs(corpus)
+    add_pictures(corpus)
     (corpus.root / "made").write_text(f"{corpus.count}\n")
 
 

@@ -42,7 +42,7 @@ struct Inpainting {
 /// Whether guidance's two predictions are one batch or two passes: the same numbers, but for
 /// rounding.
 enum class GuidanceBatch {
-  /// One batch on a GPU and of small pictures, two passes else: they take half the memory.
+  /// One batch on a GPU and of pictures up to 512×512, two passes else: they take half the memory.
   kAuto,
   kOne,
   kTwo,

@@ -25,7 +25,7 @@ namespace xattn {
 ///
 ///     auto pipeline = xattn::open_pipeline("stable-diffusion-v1-5");
 ///     auto output = (*pipeline)({.prompt = {"a lighthouse at dawn"}});
-///     xattn::write_png("lighthouse.png", output.images[0]);
+///     xattn::save_png("lighthouse.png", output.images[0]);
 class XATTN_API DiffusionPipeline {
  public:
   virtual ~DiffusionPipeline() = default;
