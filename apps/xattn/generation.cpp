@@ -313,6 +313,7 @@ std::string Generation::stopped_line() const {
 }
 
 int Generation::run() {
+  report_.threads = at::get_num_threads();
   load();
   interrupt_.wait_for_the_run();
   try {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "support/process.h"
 
 namespace xattn::apps {
@@ -84,6 +86,7 @@ nlohmann::ordered_json to_json(const GenerationReport& report) {
                                       : nullptr;
   json["steps"] = report.steps;
   json["peak_memory"] = peak_bytes();
+  json["threads"] = report.threads;
   json["parameters"] = report.parameters;
   return json;
 }

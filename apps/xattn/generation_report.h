@@ -49,6 +49,8 @@ struct GenerationReport {
   std::optional<double> seconds_to_first_step;
   /// Of each picture: how often the UNet was asked.
   int64_t steps = 0;
+  /// Of the CPU.
+  int threads = 0;
   std::vector<MadePicture> pictures;
   /// As `to_json(GenerationParameters)`, without what differs from picture to picture.
   nlohmann::ordered_json parameters;

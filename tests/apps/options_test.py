@@ -10,14 +10,17 @@ import unittest
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from generate_test import PIPELINES, PROMPT, have_pipelines, pixels  # noqa: E402
 from programs_test import BIN, FILES, ProgramTest, call  # noqa: E402
 from pretrained_test import FOLDERS, have_folders, inputs_of  # noqa: E402
 from xattn_export import load_safetensors, save_safetensors  # noqa: E402
 
+IMAGE, MASK = (PIPELINES / f"images/sd1_inpaint_soft_mask{end}.png" for end in ("", "_mask"))
 FILE_KINDS = ("safetensors", "state_dict.pt", "scripted.pt", "traced.pt")
 DIR = "folder"
 ALL = (*FILE_KINDS, DIR)
@@ -63,8 +66,40 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--all": ((), FOLDER_ONLY),
         "--json": ((), {**BOTH, "safetensors": REFUSED, "state_dict.pt": REFUSED}),
     },
+    # The kinds are pipelines.
+    "generate": {
+        "--negative-prompt": (("dark",), {"sd1": HONOURED, "xl": HONOURED, "lcm": REFUSED}),
+        "--prompt-2": (("dark",), {"xl": HONOURED, "sd1": REFUSED, "lcm": REFUSED}),
+        "--negative-prompt-2": (("dark", "--negative-prompt", "night"), {"xl": HONOURED, "sd1": REFUSED}),
+        "--prompt-syntax": (("a1111",), {"sd1": HONOURED, "xl": HONOURED}),
+        "--clip-skip": ((1,), {"sd1": HONOURED, "xl": HONOURED, "lcm": HONOURED}),
+        "--steps": ((3,), {"sd1": HONOURED, "lcm": HONOURED}),
+        "--guidance-scale": ((2.5,), {"sd1": HONOURED, "xl": HONOURED, "lcm": HONOURED}),
+        "--guidance-rescale": ((0.7,), {"sd1": HONOURED, "xl": HONOURED}),
+        "--eta": ((0.5,), {"sd2": HONOURED, "sd1": REFUSED}),
+        "--seed": ((8,), {"sd1": HONOURED}),
+        "--scheduler": (("ddim",), {"sd1": HONOURED, "xl": HONOURED}),
+        "--height": ((72,), {"sd1": HONOURED, "xl": HONOURED, "lcm": HONOURED}),
+        "--width": ((56,), {"sd1": HONOURED}),
+        "--init-image": ((IMAGE, "--strength", 0.6), {"sd1": HONOURED, "xl": HONOURED, "lcm": HONOURED}),
+        "--strength": ((0.6, "--init-image", IMAGE), {"sd1": HONOURED, "lcm": HONOURED}),
+        "--mask-image": ((MASK, "--init-image", IMAGE), {"sd1": HONOURED, "xl": HONOURED, "lcm": REFUSED}),
+        "--num-images": ((2,), {"sd1": HONOURED}),
+        "--prompt-file": (("prompts.txt",), {"sd1": HONOURED}),
+        "--device": (("cuda:99",), {"sd1": HONOURED}),
+        "--dtype": (("bf16",), {"sd1": HONOURED, "xl": HONOURED}),
+        "--variant": (("fp16",), {"sd1": HONOURED}),
+        "--threads": ((1, "--json"), {"sd1": HONOURED}),
+        "--vae-tiling": (("--height", 128), {"sd1": HONOURED}),
+        "--save-latents": (("latents.safetensors",), {"sd1": HONOURED}),
+        "--preview-every": ((1,), {"sd1": HONOURED}),
+        "--show": ((), {"sd1": HONOURED}),
+        "--quiet": ((), {"sd1": HONOURED}),
+        "--json": ((), {"sd1": HONOURED}),
+        "--force": ((), {"sd1": HONOURED}),
+    },
 }  # fmt: skip
-GIVEN = {"run": ("--input", "--output")}  # required, so in every call
+GIVEN = {"run": ("--input", "--output"), "generate": ("--model", "--prompt", "--output")}  # in every call
 
 
 def options_of(command: str) -> set[str]:
@@ -78,6 +113,7 @@ class Options(ProgramTest):
         super().setUp()
         self.out = self.folder / "out.safetensors"
         self.golden: Path | None = None
+        self.pictures: dict[str, np.ndarray] = {}
 
     def test_the_table_has_every_option(self) -> None:
         for command, options in TABLE.items():
@@ -87,6 +123,8 @@ class Options(ProgramTest):
         for command, options in TABLE.items():
             for option, (value, kinds) in options.items():
                 for kind, fate in kinds.items():
+                    if command == "generate" and not have_pipelines():
+                        continue
                     with self.subTest(command=command, option=option, kind=kind):
                         shutil.rmtree(self.out, ignore_errors=True)
                         self.out.unlink(missing_ok=True)
@@ -103,6 +141,11 @@ class Options(ProgramTest):
         if kind == DIR:
             name = "vae" if option == "--method" else "unet"
             path = FOLDERS / f"{name}_{'variant' if option == '--variant' else 'single'}"
+        if command == "generate":
+            self.out = self.folder / "out.png"
+            prompt = () if option == "--prompt-file" else ("--prompt", PROMPT)
+            own = {"--seed": (), "--steps": ("--seed", 7)}.get(option, ("--seed", 7, "--steps", 2))
+            return (command, "--model", PIPELINES / kind, *prompt, "--output", self.out, *own)
         if command == "inspect":
             return (command, path)
         if command == "convert":
@@ -132,6 +175,11 @@ class Options(ProgramTest):
         if option in ("--tolerance", "--json"):  # verify, of a file without a program: refused as it is
             self.assertIn("expected TorchScript", self.fail_with(3, "xattn", *given, option, *value))
             return
+        if command == "generate":  # what a pipeline does not know, it says when it is there
+            line = self.fail_with(3, "xattn", *given, option, *value)
+            self.assertRegex(line, rf"Pipeline\] {option[2:].replace('-', '_')}: expected ")
+            self.assertFalse(self.out.exists())
+            return
         line = self.fail_with(2, "xattn", *given, option, *value)
         self.assertIn(f"{option}: expected none for a {'folder' if kind == DIR else 'file'}, ", line)
         self.assertFalse(self.out.exists())
@@ -139,6 +187,14 @@ class Options(ProgramTest):
     def honours(self, command: str, option: str, kind: str, given: Words, value: Words) -> None:
         if option == "--golden":
             value = (self.record(),)
+        if option == "--prompt-file":
+            (self.folder / "prompts.txt").write_text("a blue dog\n")
+        if option in ("--prompt-file", "--save-latents"):
+            value = (self.folder / str(value[0]),)
+        if option == "--force":
+            self.out.write_text("another's")
+        if option == "--prompt-syntax":
+            given = tuple("a (red cat:1.4)" if word == PROMPT else word for word in given)
         result = call("xattn", *given, option, *value)
         effect = EFFECTS.get((command, option)) or EFFECTS["", option]
         effect(self, result, kind)
@@ -219,7 +275,100 @@ def finds_all_too_far(test: Options, result: Result, kind: str) -> None:
     test.assertRegex(result.stdout, "diverge|MISMATCH")
 
 
+def plain_picture(test: Options, kind: str) -> np.ndarray:
+    """What a pipeline makes without an option."""
+    if kind not in test.pictures:
+        out = test.folder / "plain.png"
+        test.succeed("xattn", *(out if word == test.out else word for word in test.command("generate", "", kind)))
+        test.pictures[kind] = pixels(out)
+    return test.pictures[kind]
+
+
+def makes_another_picture(name: str, value: object) -> Effect:
+    """Another one than without the option, which is among the picture's parameters."""
+
+    def effect(test: Options, result: Result, kind: str) -> None:
+        succeeded(test, result)
+        made, plain = pixels(test.out), plain_picture(test, kind)
+        test.assertFalse(made.shape == plain.shape and (made == plain).all())
+        test.assertEqual(json.loads(test.succeed("xattn", "inspect", test.out, "--json"))["parameters"][name], value)
+
+    return effect
+
+
+def makes_the_same_picture(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)
+    test.assertTrue((pixels(test.out) == plain_picture(test, kind)).all())
+
+
+def makes_two_pictures(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)
+    made = sorted(test.folder.glob("out-*.png"))
+    test.assertEqual([path.name for path in made], ["out-0001.png", "out-0002.png"])
+    for path in made:
+        path.unlink()
+
+
+def says_nothing(test: Options, result: Result, kind: str) -> None:
+    makes_the_same_picture(test, result, kind)
+    test.assertEqual((result.stdout, result.stderr), ("", ""))
+
+
+def tells_the_threads(test: Options, result: Result, kind: str) -> None:
+    prints_json(test, result, kind)
+    test.assertEqual(json.loads(result.stdout)["threads"], 1)
+
+
+def takes_the_scheduler(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)
+    test.assertFalse((pixels(test.out) == plain_picture(test, kind)).all())
+    parameters = json.loads(test.succeed("xattn", "inspect", test.out, "--json"))["parameters"]
+    test.assertEqual(parameters["scheduler"]["_class_name"], "DDIMScheduler")
+
+
+def asks_for_a_terminal(test: Options, result: Result, kind: str) -> None:
+    test.assertEqual(result.returncode, 2)  # on one: generate_terminal_test.py
+    test.assertIn("--show: expected a terminal", result.stderr)
+
+
+def has_no_such_weights(test: Options, result: Result, kind: str) -> None:
+    test.assertEqual(result.returncode, 3)
+    test.assertIn(".fp16.", result.stderr)
+
+
+def saves_latents(test: Options, result: Result, kind: str) -> None:
+    makes_the_same_picture(test, result, kind)
+    test.assertEqual(set(load_safetensors(test.folder / "latents.safetensors")[0]), {"latents"})
+
+
 EFFECTS: dict[tuple[str, str], Effect] = {
+    ("generate", "--negative-prompt"): makes_another_picture("negative_prompt", "dark"),
+    ("generate", "--prompt-2"): makes_another_picture("prompt_2", "dark"),
+    ("generate", "--negative-prompt-2"): makes_another_picture("negative_prompt_2", "dark"),
+    ("generate", "--prompt-syntax"): makes_another_picture("prompt_syntax", "a1111"),
+    ("generate", "--clip-skip"): makes_another_picture("clip_skip", 1),
+    ("generate", "--steps"): makes_another_picture("steps", 3),
+    ("generate", "--guidance-scale"): makes_another_picture("guidance_scale", 2.5),
+    ("generate", "--guidance-rescale"): makes_another_picture("guidance_rescale", 0.7),
+    ("generate", "--eta"): makes_another_picture("eta", 0.5),
+    ("generate", "--seed"): makes_another_picture("seed", 8),
+    ("generate", "--height"): makes_another_picture("height", 72),
+    ("generate", "--width"): makes_another_picture("width", 56),
+    ("generate", "--init-image"): makes_another_picture("task", "image-to-image"),
+    ("generate", "--strength"): makes_another_picture("strength", 0.6),
+    ("generate", "--mask-image"): makes_another_picture("task", "inpainting"),
+    ("generate", "--prompt-file"): makes_another_picture("prompt", "a blue dog"),
+    ("generate", "--dtype"): makes_another_picture("dtype", "bfloat16"),
+    ("generate", "--vae-tiling"): makes_another_picture("vae_tiling", True),
+    ("generate", "--scheduler"): takes_the_scheduler,
+    ("generate", "--num-images"): makes_two_pictures,
+    ("generate", "--variant"): has_no_such_weights,
+    ("generate", "--threads"): tells_the_threads,
+    ("generate", "--save-latents"): saves_latents,
+    ("generate", "--preview-every"): makes_the_same_picture,  # while it runs: generate_terminal_test.py
+    ("generate", "--show"): asks_for_a_terminal,
+    ("generate", "--quiet"): says_nothing,
+    ("generate", "--force"): makes_the_same_picture,
     ("", "--json"): prints_json,
     ("verify", "--json"): prints_json,
     ("", "--device"): asks_for_a_device,
