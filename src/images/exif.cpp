@@ -86,7 +86,7 @@ ExifOrientation exif_orientation(const io::Subject& subject, std::string_view ex
 
 int xmp_orientation(std::string_view xmp) {
   constexpr auto kName = "tiff:Orientation"sv;
-  for (auto at = xmp.find(kName); at != xmp.npos; at = xmp.find(kName, at + 1)) {
+  for (auto at = xmp.find(kName); at != std::string_view::npos; at = xmp.find(kName, at + 1)) {
     auto rest = xmp.substr(at + kName.size());
     if (rest.starts_with("=\"")) {
       rest.remove_prefix(2);

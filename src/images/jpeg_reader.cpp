@@ -103,7 +103,7 @@ boolean fill_jpeg_source(j_decompress_ptr info) {
 }
 
 // Jumps: has nothing to destroy.
-void skip_jpeg_source(j_decompress_ptr info, long count) {
+void skip_jpeg_source(j_decompress_ptr info, long count) {  // NOLINT(google-runtime-int)
   auto* source = info->src;
   auto left = count > 0 ? static_cast<std::size_t>(count) : 0;
   while (left > source->bytes_in_buffer) {

@@ -59,7 +59,7 @@ JpegMetadata read_jpeg_metadata(const io::File& file) {
     if (marker == kBare || (marker >= kFirstBare && marker <= kLastBare)) continue;
     std::array<unsigned char, 2> start;
     file.read(offset, start.data(), start.size());
-    const std::size_t length = start[0] * 256u + start[1];
+    const std::size_t length = start[0] * std::size_t{256} + start[1];
     if (length < 2) {
       file.fail(cat("segment at byte ", offset, ": expected a length of 2 or more, got ", length));
     }

@@ -25,7 +25,7 @@ int hex_digit(char c) {
 std::string bytes_of_profile(const io::File& file, std::string_view text) {
   for (int line = 0; line < 3; ++line) {
     const auto end = text.find('\n');
-    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
   std::string bytes;
   int first = -1;

@@ -54,7 +54,8 @@ std::string inflate_text(const io::File& file, const PngChunk& chunk, std::strin
 /// Cuts off what stands before the next zero byte, and that byte.
 std::string_view take_word(const io::File& file, const PngChunk& chunk, std::string_view& rest) {
   const auto end = rest.find('\0');
-  if (end == rest.npos) fail_at(file, chunk, "expected a zero byte after each of its words");
+  if (end == std::string_view::npos)
+    fail_at(file, chunk, "expected a zero byte after each of its words");
   const auto word = rest.substr(0, end);
   rest.remove_prefix(end + 1);
   return word;
@@ -146,7 +147,7 @@ std::map<std::string, std::string> read_png_texts(
     const auto start =
         file.read(chunk.offset + 8, std::min<std::size_t>(chunk.length, kLongestKeyword + 1));
     const auto end = start.find('\0');
-    if (end == 0 || end == start.npos) {
+    if (end == 0 || end == std::string::npos) {
       fail_at(file, chunk, "expected a keyword of 1 to 79 bytes and a zero byte");
     }
     auto keyword = from_latin1(std::string_view(start).substr(0, end));

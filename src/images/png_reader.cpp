@@ -13,8 +13,8 @@
 #include "images/byte_source.h"
 #include "images/picture_format.h"
 
-// libpng reports errors by a call that must not return. Ours jumps back to `png_succeeds`, over frames
-// that have nothing to destroy: libpng's own, and those of the functions here that say so.
+// libpng reports errors by a call that must not return. Ours jumps back to `png_succeeds`, over
+// frames that have nothing to destroy: libpng's own, and those of the functions here that say so.
 
 namespace xattn::images {
 
@@ -74,7 +74,7 @@ struct PngSource {
   ByteSource* source;
   std::exception_ptr* problem;
 
-  bool read(void* to, std::size_t count) noexcept {
+  bool read(void* to, std::size_t count) const noexcept {
     try {
       source->read(to, count);
       return true;
@@ -128,8 +128,8 @@ void PngReader::fail() const {
 
 void PngReader::read_header(std::int64_t max_pixels) {
   auto& decoder = *decoder_;
-  const auto png = decoder.png;
-  const auto info = decoder.info;
+  auto* const png = decoder.png;
+  auto* const info = decoder.info;
   PngSource source{&decoder.source, &decoder.problem};
   if (!png_succeeds(png, [=, &source] {
         png_set_read_fn(png, &source, read_png_bytes);
@@ -175,8 +175,8 @@ void PngReader::read_header(std::int64_t max_pixels) {
 
 void PngReader::read(std::uint8_t* to) {
   auto& decoder = *decoder_;
-  const auto png = decoder.png;
-  const auto info = decoder.info;
+  auto* const png = decoder.png;
+  auto* const info = decoder.info;
   PngSource source{&decoder.source, &decoder.problem};
   const auto size = size_;
   const int passes = decoder.passes;

@@ -67,16 +67,15 @@ std::vector<TextChunk> make_text_chunks(const io::Subject& subject,
           cat("[", subject.place, "] ", subject.path, ": text of ", quote(name), ": ", what));
     };
     if (!is_utf8(text)) refuse("expected UTF-8");
-    if (text.find('\0') != text.npos) refuse("expected no zero bytes");
+    if (text.find('\0') != std::string::npos) refuse("expected no zero bytes");
     total += 2 * (keyword.size() + text.size() + 8);
     if (total > kMostTexts) {
       refuse(cat("expected texts of at most ", kMostTexts / 2, " bytes in all, got more"));
     }
-    if (const auto latin1 = to_latin1(text)) {
-      chunks.push_back({"tEXt", keyword + '\0' + *latin1});
-    } else {
-      chunks.push_back({"iTXt", keyword + std::string(5, '\0') + text});
-    }
+    const auto latin1 = to_latin1(text);
+    // A zero byte, or five around and between what iTXt may say of the text and does not.
+    chunks.push_back({latin1 ? "tEXt" : "iTXt", keyword});
+    chunks.back().data.append(latin1 ? 1 : 5, '\0').append(latin1 ? *latin1 : text);
   }
   return chunks;
 }

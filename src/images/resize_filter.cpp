@@ -55,6 +55,11 @@ Kernel kernel_of(Resampling resampling) {
   }
 }
 
+/// Below −½ not the nearest, as in the original; such a number counts as 0.
+int64_t rounded(double x) {
+  return static_cast<int64_t>(std::trunc(x + 0.5));
+}
+
 int32_t fixed_point(double weight) {
   const double scaled = weight * (int32_t{1} << ResizeFilter::kPrecision);
   return static_cast<int32_t>(weight < 0 ? -0.5 + scaled : 0.5 + scaled);
@@ -76,8 +81,8 @@ ResizeFilter make_resize_filter(Resampling resampling, int64_t from, int64_t to)
   std::vector<double> weights(static_cast<size_t>(filter.stride));
   for (int64_t i = 0; i < to; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
-    const auto first = std::max<int64_t>(0, static_cast<int64_t>(center - radius + 0.5));
-    const auto end = std::min(from, static_cast<int64_t>(center + radius + 0.5));
+    const auto first = std::max<int64_t>(0, rounded(center - radius));
+    const auto end = std::min(from, rounded(center + radius));
     const auto count = end - first;
     double sum = 0.0;
     for (int64_t x = 0; x < count; ++x) {
