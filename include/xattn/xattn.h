@@ -74,6 +74,7 @@
 #include <xattn/pipelines/stable_diffusion_pipeline.h>
 #include <xattn/pipelines/stable_diffusion_xl_pipeline.h>
 #include <xattn/pipelines/vae_image_processor.h>
+#include <xattn/pipelines/weighted_prompt.h>
 #include <xattn/pretrained/any_model.h>
 #include <xattn/pretrained/from_checkpoint.h>
 #include <xattn/pretrained/from_pretrained.h>
@@ -99,4 +100,5 @@
 #include <xattn/schedulers/scheduling_tcd.h>
 #include <xattn/schedulers/scheduling_unipc_multistep.h>
 #include <xattn/text/clip_tokenizer.h>
+#include <xattn/text/prompt_syntax.h>
 #include <xattn/version.h>

@@ -157,8 +157,8 @@ Schedule DiffusionPipeline::Run::make_schedule() const {
   options.sigmas = arguments.sigmas;
   if (arguments.timesteps.empty() && arguments.sigmas.empty())
     options.num_inference_steps = num_inference_steps;
-  // TEMP options.original_inference_steps = arguments.original_inference_steps;
-  // TEMP if (task == Task::kImageToImage && pipeline.schedules_strength()) options.strength = strength;
+  options.original_inference_steps = arguments.original_inference_steps;
+  if (task == Task::kImageToImage && pipeline.schedules_strength()) options.strength = strength;
   options.device = pipeline.unet->conv_in->weight.device();
   return pipeline.scheduler->schedule(options);
 }
@@ -247,7 +247,7 @@ PipelineOutput DiffusionPipeline::operator()(const PipelineArguments& arguments)
 
 void DiffusionPipeline::use_scheduler(const std::string& class_name) {
   if (!scheduler) throw_value_error(this->class_name(), "scheduler", "a component", "none");
-  // TEMP scheduler = scheduler_from_json(scheduler_to_json(*scheduler), class_name);
+  scheduler = scheduler_from_json(scheduler_to_json(*scheduler), class_name);
 }
 
 }  // namespace xattn

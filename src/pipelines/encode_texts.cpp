@@ -18,7 +18,7 @@ EncodedText encode_plain(const std::string& place, const CLIPTokenizer& tokenize
     TORCH_WARN("[", place, "] prompt: more than ", tokenizer.model_max_length(),
                " tokens; left out: \"", cut, "\"");
   }
-  return encode(tokens.input_ids);
+  return encode(tokens.input_ids, at::Tensor());
 }
 
 /// Texts of equal length, one after the other.
@@ -38,7 +38,8 @@ EncodedText one_batch(const std::vector<EncodedText>& texts) {
 
 EncodedPrompts encode_texts(const std::string& place, const TextStage& stage,
                             const std::vector<std::string>& prompts,
-                            const std::vector<std::string>& negative_prompts, PromptSyntax syntax) {
+                            const std::vector<std::string>& negative_prompts, PromptSyntax syntax,
+                            int64_t least_tokens) {
   if (prompts.empty()) throw_value_error(place, "prompt", "a text", "none");
   if (syntax == PromptSyntax::kPlain) {
     EncodedPrompts encoded{encode_plain(place, stage.tokenizer, stage.encode, prompts), {}};
@@ -52,9 +53,13 @@ EncodedPrompts encode_texts(const std::string& place, const TextStage& stage,
     all.push_back(encode_weighted_prompt(stage.tokenizer, stage.encode, text, syntax));
   for (const auto& text : negative_prompts)
     all.push_back(encode_weighted_prompt(stage.tokenizer, stage.encode_negative, text, syntax));
-  all = same_length(stage.tokenizer, stage.encode_negative, std::move(all), syntax);
+  all = same_length(stage.tokenizer, stage.encode_negative, std::move(all), least_tokens);
   const auto middle = all.begin() + int64_t(prompts.size());
   return {one_batch({all.begin(), middle}), one_batch({middle, all.end()})};
+}
+
+std::optional<at::Tensor> on_device(const at::Tensor& mask, at::Device device) {
+  return mask.defined() ? std::optional(mask.to(device)) : std::nullopt;
 }
 
 std::vector<std::string> for_each_prompt(const std::string& place, const char* name,

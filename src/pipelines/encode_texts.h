@@ -24,9 +24,14 @@ struct EncodedPrompts {
 /// Encodes prompts, and as many negative ones or none, in a syntax.
 ///
 /// What of a text does not fit is named in a warning.
+/// In a syntax with weights all become as long as the longest, and as `least_tokens`.
 EncodedPrompts encode_texts(const std::string& place, const TextStage& stage,
                             const std::vector<std::string>& prompts,
-                            const std::vector<std::string>& negative_prompts, PromptSyntax syntax);
+                            const std::vector<std::string>& negative_prompts, PromptSyntax syntax,
+                            int64_t least_tokens = 0);
+
+/// A mask where the encoder is; nothing where it is undefined.
+std::optional<at::Tensor> on_device(const at::Tensor& mask, at::Device device);
 
 /// As many texts as prompts: one is meant for all of them.
 ///

@@ -11,11 +11,11 @@ namespace {
 
 /// The last layer's output or, with clip_skip, an earlier one's through the same norm.
 EncodedText encode_ids(CLIPTextModel& text_encoder, const at::Tensor& input_ids,
-                       std::optional<int64_t> clip_skip) {
+                       const at::Tensor& attention_mask, std::optional<int64_t> clip_skip) {
   CLIPTextForwardOptions options;
   options.output_hidden_states = clip_skip.has_value();
   const auto device = text_encoder->text_model->final_layer_norm->weight.device();
-  const auto output = text_encoder->forward(input_ids.to(device), std::nullopt, options);
+  const auto output = text_encoder->forward(input_ids.to(device), on_device(attention_mask, device), options);
   if (!clip_skip) return {output.last_hidden_state, {}};
   const auto& states = output.hidden_states;
   return {text_encoder->text_model->final_layer_norm->forward(
@@ -41,8 +41,12 @@ PromptEmbeddings StableDiffusionPipeline::encode_prompt(const Prompts& prompts,
   auto encoder = text_encoder;
   const TextStage stage{
       *tokenizer,
-      [&](const at::Tensor& ids) { return encode_ids(encoder, ids, options.clip_skip); },
-      [&](const at::Tensor& ids) { return encode_ids(encoder, ids, std::nullopt); }};
+      [&](const at::Tensor& ids, const at::Tensor& mask) {
+        return encode_ids(encoder, ids, mask, options.clip_skip);
+      },
+      [&](const at::Tensor& ids, const at::Tensor& mask) {
+        return encode_ids(encoder, ids, mask, std::nullopt);
+      }};
   std::vector<std::string> negative;
   if (options.do_classifier_free_guidance) {
     negative = for_each_prompt(place, "negative_prompt", prompts.negative_prompt.value_or(std::vector<std::string>{""}),

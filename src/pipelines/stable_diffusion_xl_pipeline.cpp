@@ -20,11 +20,11 @@ namespace {
 /// and the pooled text where the encoder projects it.
 template <typename Encoder>
 EncodedText encode_ids_xl(Encoder& text_encoder, const at::Tensor& input_ids,
-                          std::optional<int64_t> clip_skip) {
+                          const at::Tensor& attention_mask, std::optional<int64_t> clip_skip) {
   CLIPTextForwardOptions options;
   options.output_hidden_states = true;
   const auto device = text_encoder->text_model->final_layer_norm->weight.device();
-  const auto output = text_encoder->forward(input_ids.to(device), std::nullopt, options);
+  const auto output = text_encoder->forward(input_ids.to(device), on_device(attention_mask, device), options);
   const auto& states = output.hidden_states;
   return {states[states.size() - 2 - size_t(clip_skip.value_or(0))], output.text_embeds};
 }
@@ -33,11 +33,11 @@ template <typename Encoder>
 TextStage make_stage(const CLIPTokenizer& tokenizer, Encoder& text_encoder,
                      std::optional<int64_t> clip_skip) {
   return {tokenizer,
-          [&text_encoder, clip_skip](const at::Tensor& ids) {
-            return encode_ids_xl(text_encoder, ids, clip_skip);
+          [&text_encoder, clip_skip](const at::Tensor& ids, const at::Tensor& mask) {
+            return encode_ids_xl(text_encoder, ids, mask, clip_skip);
           },
-          [&text_encoder](const at::Tensor& ids) {
-            return encode_ids_xl(text_encoder, ids, std::nullopt);
+          [&text_encoder](const at::Tensor& ids, const at::Tensor& mask) {
+            return encode_ids_xl(text_encoder, ids, mask, std::nullopt);
           }};
 }
 
@@ -98,15 +98,23 @@ PromptEmbeddings StableDiffusionXLPipeline::encode_prompt(
                                            : negative;
   }
 
-  EncodedPrompts first, second;
-  if (has_first) {
-    auto encoder = text_encoder;
+  EncodedPrompts first;
+  int64_t tokens = 0;
+  auto encoder = text_encoder;
+  const auto encode_first = [&] {
     first = encode_texts(place, make_stage(*tokenizer, encoder, options.clip_skip), prompts.prompt,
-                         negative, options.prompt_syntax);
-  }
+                         negative, options.prompt_syntax, tokens);
+    tokens = first.prompt.hidden_states.size(1);
+  };
+  if (has_first) encode_first();
   auto encoder_2 = text_encoder_2;
-  second = encode_texts(place, make_stage(*tokenizer_2, encoder_2, options.clip_skip), prompt_2,
-                        negative_2, options.prompt_syntax);
+  const auto second = encode_texts(place, make_stage(*tokenizer_2, encoder_2, options.clip_skip),
+                                   prompt_2, negative_2, options.prompt_syntax, tokens);
+  // The first encoder's texts are filled up where the second one's are longer.
+  if (has_first && second.prompt.hidden_states.size(1) > tokens) {
+    tokens = second.prompt.hidden_states.size(1);
+    encode_first();
+  }
 
   PromptEmbeddings texts;
   texts.prompt_embeds =

@@ -214,6 +214,19 @@ def add_pictures(corpus):
             corpus.add("pictures", file.getvalue())
 
 
+def add_prompts(corpus):
+    for prompt in (
+        "a (((house:1.3)) [on] a (hill:0.5), sun, (((sky))).",
+        "one BREAK (two: 1.2 ) \\(x\\] [a|b] [c:d:0.5] x AND y <lora:z:1>",
+        'a cat++ (big "dog"- (bird)0.5)1.4 well-lit \\(x\\)+ (a).attend(--) "say \\"hi\\""+',
+        '("a cat+", "(b, c", d).and(1, 0.5, 2.)',
+        '(a, "b c").blend(0.7, -.3, no_normalize)',
+        "x.swap(y z, t_start=0.5) withLora(name, 0.5)",
+        "고양이 (🐱)1.2 (강아지:1.2)\u3000BREAK\u00a0x",
+    ):
+        corpus.add("prompt_syntax", prompt.encode())
+
+
 def main():
     warnings.simplefilter("ignore")
     corpus = Corpus(sys.argv[1])
@@ -221,6 +234,7 @@ def main():
     add_tokenizers(corpus)
     add_configs(corpus)
     add_pictures(corpus)
+    add_prompts(corpus)
     (corpus.root / "made").write_text(f"{corpus.count}\n")
 
 

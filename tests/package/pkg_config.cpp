@@ -1,7 +1,8 @@
-// Uses what is made of zlib and of utf8proc, both of them hidden in xattn. That neither file is there is an error
-// of xattn's own type.
+// Uses what is made of zlib, of utf8proc and of the readers of pictures, all of them hidden in xattn. That no file
+// is there is an error of xattn's own type.
 
 #include <xattn/core/error.h>
+#include <xattn/images/load_image.h>
 #include <xattn/io/checkpoint_info.h>
 #include <xattn/text/clip_tokenizer.h>
 
@@ -17,5 +18,10 @@ int main() {
   } catch (const xattn::FileError&) {
     ++caught;
   }
-  return caught == 2 ? 0 : 1;
+  try {
+    xattn::load_image("/not/there");
+  } catch (const xattn::FileError&) {
+    ++caught;
+  }
+  return caught == 3 ? 0 : 1;
 }

@@ -57,7 +57,7 @@ struct PipelineArguments {
   /// 50, or 4 for a `LatentConsistencyModelPipeline`.
   std::optional<int64_t> num_inference_steps = std::nullopt;
   /// In place of a number of steps, where the scheduler takes them.
-  std::vector<int64_t> timesteps = {};
+  std::vector<double> timesteps = {};
   std::vector<double> sigmas = {};
   /// Above 1 the negative prompt counts. 7.5; of XL 5, for inpainting 7.5; 8.5 for a
   /// `LatentConsistencyModelPipeline`.

@@ -12,7 +12,7 @@
 namespace xattn {
 
 /// The options of `VaeImageProcessor`, by the original's names.
-struct VaeImageProcessorConfig {
+struct XATTN_API VaeImageProcessorConfig {
   /// Whether pictures are resized to a multiple of `vae_scale_factor`.
   bool do_resize = true;
   /// How many pixels of a picture are one of the latents, along each side.

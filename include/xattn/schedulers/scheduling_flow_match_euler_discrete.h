@@ -64,6 +64,7 @@ class XATTN_API FlowMatchEulerDiscreteScheduler : public Scheduler {
  public:
   explicit FlowMatchEulerDiscreteScheduler(FlowMatchEulerDiscreteSchedulerConfig config = {});
 
+  int64_t num_train_timesteps() const override { return config_.num_train_timesteps; }
   std::string class_name() const override { return "FlowMatchEulerDiscreteScheduler"; }
   TakenOptions takes() const override {
     return {

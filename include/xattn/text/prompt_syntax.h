@@ -31,6 +31,8 @@ struct PromptFragment {
   double weight = 1;
   /// Whether this is a1111's `BREAK`, which ends a chunk; its text is "BREAK" and its weight -1.
   bool is_break = false;
+
+  friend bool operator==(const PromptFragment&, const PromptFragment&) = default;
 };
 
 /// Reads a prompt as AUTOMATIC1111's web interface does.

@@ -150,7 +150,7 @@ PipelineArguments arguments_of(const PipelineCase& pipeline_case, const NamedTen
   arguments.num_images_per_prompt = options.value("num_images_per_prompt", int64_t{1});
   arguments.guidance_rescale = options.value("guidance_rescale", 0.0);
   arguments.eta = options.value("eta", 0.0);
-  arguments.timesteps = options.value("timesteps", std::vector<int64_t>{});
+  arguments.timesteps = options.value("timesteps", std::vector<double>{});
   arguments.sigmas = options.value("sigmas", std::vector<double>{});
   arguments.generators = generators_of(options["seed"]);
   arguments.decode = options.value("output_type", "pil") != "latent";
