@@ -52,6 +52,12 @@ CLI::Validator whole_number() {
                               [](int64_t number) { return number >= 0; });
 }
 
+CLI::Validator whole_number_between(int64_t least, int64_t most) {
+  return good_number<int64_t>(fmt::format("a whole number from {} to {}", least, most),
+                              fmt::format("{} TO {}", least, most),
+                              [=](int64_t number) { return number >= least && number <= most; });
+}
+
 CLI::Validator positive_number() {
   return good_number<double>("a number above 0", "ABOVE 0", kIsAboveZero);
 }

@@ -11,6 +11,8 @@ namespace xattn::apps {
 CLI::Validator positive_integer();
 /// A whole number of 0 or more.
 CLI::Validator whole_number();
+/// A whole number from `least` to `most`.
+CLI::Validator whole_number_between(int64_t least, int64_t most);
 /// A finite number above 0.
 CLI::Validator positive_number();
 /// A finite number.

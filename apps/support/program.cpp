@@ -4,6 +4,7 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "support/nearest_name.h"
+#include "support/terminal.h"
 #include "support/wait_policy.h"
 
 namespace xattn::apps {
@@ -74,7 +76,9 @@ class Warnings : public c10::WarningHandler {
 
   void process(const c10::Warning& warning) override {
     if (!printed_.insert(warning.msg()).second) return;
-    std::fprintf(stderr, "%s: warning: %s\n", program_.c_str(), warning.msg().c_str());
+    // There may be a bar on the line.
+    const auto* clear = terminal_of(STDERR_FILENO).has_cursor ? "\r\x1b[K" : "";
+    std::fprintf(stderr, "%s%s: warning: %s\n", clear, program_.c_str(), warning.msg().c_str());
   }
 
  private:

@@ -96,8 +96,7 @@ void add_run_options(CLI::App& command, GenerateOptions& options) {
   command
       .add_option("--num-images", options.num_images,
                   "pictures of a prompt, made one after the other")
-      ->check(positive_integer())
-      ->check(number_between(1, 1e6));
+      ->check(whole_number_between(1, 1'000'000));
   auto* image = command.add_option("--init-image", options.init_image,
                                    "a picture to begin with, PNG or JPEG");
   command
@@ -118,8 +117,7 @@ void add_machine_options(CLI::App& command, GenerateOptions& options) {
       "of the models: fp32 (without it), fp16, bf16 or fp64, or Python's names");
   command.add_option("--variant", options.variant, "of the models' weights: fp16");
   command.add_option("--threads", options.threads, "of the CPU; without it, all")
-      ->check(positive_integer())
-      ->check(number_between(1, 4096));
+      ->check(whole_number_between(1, 4096));
   command.add_flag("--vae-tiling", options.vae_tiling,
                    "decode large pictures in tiles, which takes less memory");
 }

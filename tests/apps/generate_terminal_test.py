@@ -53,25 +53,31 @@ class Terminal(TerminalTest):
         code, written = self.terminal("--num-images", 2)
         self.assertEqual(code, 0, written)
         plain = without_colours(written)
-        self.assertIn("loading sd1…", plain)
+        self.assertIn("loading sd2…", plain)
         for picture in (1, 2):
-            for step in (1, 2, 3, 4):  # PNDM asks the UNet once more
-                line = rf"picture {picture} of 2  [━─]+  {step}/4  \d+\.\d\d (it/s|s/it)  0:\d\d left"
+            for step in (1, 2, 3):
+                line = rf"picture {picture} of 2  [━─]+  {step}/3  \d+\.\d\d (it/s|s/it)  0:\d\d left"
                 self.assertRegex(plain, line)
         # What is left on the screen: each line from its last return on, less what was cleared.
         screen = [line.split("\r")[-1].replace("\x1b[K", "") for line in plain.split("\n")]
         stem = str(self.out).removesuffix(".png")
         self.assertEqual(screen[:2], [f"{stem}-0001.png: 64×64, seed 1", f"{stem}-0002.png: 64×64, seed 2"])
         self.assertRegex(screen[2], r"^\d+\.\d+ s in all: load .* s, text .* s, denoise .* s, decode .* s, save .* s$")
-        self.assertRegex(screen[3], r"^4 steps a picture, .* s each; at most .* [MG]B of memory$")
+        self.assertRegex(screen[3], r"^3 steps a picture, .* s each; at most .* [MG]B of memory$")
         self.assertEqual(screen[4:], [""])
+
+    def test_a_warning_has_a_line_of_its_own(self) -> None:
+        code, written = self.terminal("--guidance-scale", 1, "--negative-prompt", "dark")
+        self.assertEqual(code, 0, written)
+        screen = [line.split("\r")[-1].replace("\x1b[K", "") for line in without_colours(written).split("\n")]
+        self.assertEqual(screen[0], "xattn: warning: --negative-prompt has no effect without guidance (--guidance-scale 1)")
 
     def test_lines_are_no_longer_than_the_terminal(self) -> None:
         for columns in (20, 35, 50, 200):
             code, written = self.terminal(columns=columns)
             self.assertEqual(code, 0, written)
-            steps = [part for part in without_colours(written).split("\r\x1b[K") if "/4" in part]
-            self.assertGreaterEqual(len(steps), 4)
+            steps = [part for part in without_colours(written).split("\r\x1b[K") if "/3" in part]
+            self.assertGreaterEqual(len(steps), 3)
             self.assertTrue(all(len(step) < columns for step in steps), steps)
 
     def test_no_colours_where_they_are_not_wanted(self) -> None:
@@ -79,7 +85,7 @@ class Terminal(TerminalTest):
         self.assertNotRegex(self.terminal(NO_COLOR="1")[1], r"\x1b\[[0-9;]+m")
         code, written = self.terminal(TERM="dumb")
         self.assertNotIn("\x1b", written)
-        self.assertIn("step 4 of 4, ", written)
+        self.assertIn("step 3 of 3, ", written)
         self.assertIn("##", without_colours(self.terminal(LC_ALL="C")[1]))
 
     def test_nothing_where_it_is_to_be_quiet(self) -> None:
@@ -117,7 +123,7 @@ class Terminal(TerminalTest):
 @unittest.skipUnless(have_pipelines(), "no golden data: they are made by a Python with diffusers")
 class Signals(GenerateTest):
     def start(self, *more: object) -> subprocess.Popen[str]:
-        words = self.words("--prompt", PROMPT, "--steps", MANY, "--scheduler", "ddim", *more)
+        words = self.words("--prompt", PROMPT, "--steps", MANY, *more)
         command = [str(BIN / "xattn"), *map(str, words[1:])]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -132,6 +138,23 @@ class Signals(GenerateTest):
                 self.assertRegex(errors.splitlines()[-1], rf"^xattn: stopped after \d+ of {MANY} steps$")
                 self.assertLess(int(re.findall(r"stopped after (\d+)", errors)[0]), MANY)
                 self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_a_run_may_end_at_any_time(self) -> None:
+        codes = set()
+        for moment in range(12):
+            with self.start() as run:
+                time.sleep(0.1 * moment)
+                run.send_signal(signal.SIGINT)
+                _, errors = run.communicate(timeout=60)
+            codes.add(run.returncode)
+            if run.returncode == -signal.SIGINT:  # nothing was begun
+                self.assertEqual(errors, "")
+            else:
+                self.assertEqual(run.returncode, 130)
+                end = errors.splitlines()[-1]
+                self.assertRegex(end, r"^xattn: stopped (after \d+ of 1000 steps|before the first step)$")
+            self.assertEqual(list(self.folder.iterdir()), [])
+        self.assertIn(130, codes)
 
     def test_pictures_that_are_done_stay(self) -> None:
         with self.start("--num-images", 2) as run:
@@ -158,13 +181,14 @@ class Signals(GenerateTest):
         self.assertEqual(list(self.folder.iterdir()), [self.out])
 
     def test_a_signal_that_is_switched_off_stays_so(self) -> None:
-        words = self.words("--prompt", PROMPT, "--steps", 200, "--scheduler", "ddim")
+        words = self.words("--prompt", PROMPT, "--steps", 200)
         command = [str(BIN / "xattn"), *map(str, words[1:])]
 
         def switch_off() -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=switch_off) as run:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes, text=True, preexec_fn=switch_off) as run:
             self.assertRegex(run.stderr.readline(), "^step 1 of 200, ")
             run.send_signal(signal.SIGINT)
             run.communicate(timeout=60)
