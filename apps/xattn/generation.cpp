@@ -205,10 +205,12 @@ void Generation::on_stage(PipelineStage stage, bool is_last) {
       return enter(GenerationStage::kText, "");
     case PipelineStage::kEncodeImage:
       return enter(GenerationStage::kImage, "encoding the picture");
-    case PipelineStage::kDenoise:
-      enter(GenerationStage::kDenoise, "denoising");
-      return bar_.begin(several_ ? fmt::format("picture {} of {}", index_, plan_.pictures.size())
-                                 : "");
+    case PipelineStage::kDenoise: {
+      const auto label =
+          several_ ? fmt::format("picture {} of {}", index_, plan_.pictures.size()) : "";
+      enter(GenerationStage::kDenoise, several_ ? label + "  denoising" : "denoising");
+      return bar_.begin(label);
+    }
     case PipelineStage::kDecode:
       enter(GenerationStage::kDecode, "decoding");
       if (is_last) pipeline_->unet = nullptr;
