@@ -56,9 +56,6 @@ class Preview {
   std::optional<LatentPreview> preview_;
 };
 
-/// Thrown from a run's first stage, before which a pipeline has checked its arguments.
-struct Checked {};
-
 void free_text_encoders(DiffusionPipeline& pipeline) {
   if (auto* sd = dynamic_cast<StableDiffusionPipeline*>(&pipeline)) sd->text_encoder = nullptr;
   if (auto* xl = dynamic_cast<StableDiffusionXLPipeline*>(&pipeline)) {
@@ -89,10 +86,7 @@ class Generation {
   int run();
 
  private:
-  Task task() const {
-    if (!options_.mask_image.empty()) return Task::kInpainting;
-    return options_.init_image.empty() ? Task::kTextToImage : Task::kImageToImage;
-  }
+  Task task() const { return DiffusionPipeline::task_of(arguments_); }
 
   void load();
   void check_arguments() const;
@@ -166,21 +160,17 @@ Prompts Generation::prompts_of(const PlannedPrompt& prompt) const {
 /// which texts it was asked for.
 void Generation::check_arguments() const {
   auto arguments = arguments_;
-  const auto prompts = prompts_of(plan_.prompts.front());
-  arguments.prompt = prompts.prompt;
-  arguments.negative_prompt = prompts.negative_prompt;
-  arguments.prompt_2 = prompts.prompt_2;
-  arguments.negative_prompt_2 = prompts.negative_prompt_2;
+  auto prompts = prompts_of(plan_.prompts.front());
+  arguments.prompt = std::move(prompts.prompt);
+  arguments.negative_prompt = std::move(prompts.negative_prompt);
+  arguments.prompt_2 = std::move(prompts.prompt_2);
+  arguments.negative_prompt_2 = std::move(prompts.negative_prompt_2);
   arguments.clip_skip = options_.clip_skip;
-  arguments.on_stage = [](PipelineStage) { throw Checked{}; };
-  try {
-    (*pipeline_)(arguments);
-  } catch (const Checked&) {
-  }
+  pipeline_->check(arguments);
 }
 
 void Generation::encode_prompts() {
-  const auto guided = *arguments_.guidance_scale > 1 && !pipeline_->unet->config.time_cond_proj_dim;
+  const auto guided = pipeline_->does_classifier_free_guidance(*arguments_.guidance_scale);
   if (!guided && (options_.negative_prompt || options_.negative_prompt_2)) {
     TORCH_WARN("--negative-prompt has no effect without guidance (--guidance-scale ",
                *arguments_.guidance_scale, ")");
@@ -188,7 +178,10 @@ void Generation::encode_prompts() {
   const auto syntax = prompt_syntax_from_name(options_.prompt_syntax);
   for (const auto& prompt : plan_.prompts) {
     auto prompts = prompts_of(prompt);
-    if (!guided) prompts.negative_prompt = prompts.negative_prompt_2 = std::nullopt;
+    if (!guided) {
+      prompts.negative_prompt.reset();
+      prompts.negative_prompt_2.reset();
+    }
     try {
       texts_.push_back(pipeline_->encode_prompt(prompts, {guided, options_.clip_skip, syntax}));
     } catch (const ValueError& error) {

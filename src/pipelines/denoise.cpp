@@ -12,8 +12,8 @@ namespace xattn {
 namespace {
 
 constexpr auto kDenoisePlace = "denoise";
-/// Of more latent pixels than this in both halves together, what a CPU gains from one batch (3 % for
-/// a picture of 512×512) is not worth its memory.
+/// Of more latent pixels than this in both halves together, what a CPU gains from one batch (3 %
+/// for a picture of 512×512) is not worth its memory.
 constexpr int64_t kSmallBatch = 2 * 64 * 64;
 
 /// One or both of guidance's halves, as the UNet takes them.
@@ -27,14 +27,15 @@ at::Tensor for_each_picture(const at::Tensor& per_prompt, int64_t pictures) {
   return per_prompt.repeat_interleave(pictures / per_prompt.size(0), 0);
 }
 
-PreparedTexts prepare(const UNet2DConditionModel& unet, const at::Tensor& embeds, int64_t pictures) {
+PreparedTexts prepare(const UNet2DConditionModel& unet, const at::Tensor& embeds,
+                      int64_t pictures) {
   const auto weight = unet->conv_in->weight;
   auto text = unet.ptr()->prepare(embeds.to(weight.options()));
   // One text serves any batch.
   return embeds.size(0) == 1 ? text : text.repeat_interleave(pictures / embeds.size(0));
 }
 
-/// The prediction of one kind of text, or of both where `is_both`, by one pass.
+/// What the UNet predicts of a half, or of both in one batch, by one pass.
 at::Tensor predict(const UNet2DConditionModel& unet, const at::Tensor& input,
                    const at::Tensor& timestep, const Half& half) {
   auto sample = input;
@@ -71,7 +72,8 @@ Half both(const Half& negative, const Half& positive, int64_t pictures) {
   };
   Half half;
   half.text = PreparedTexts::cat({twice(negative.text), twice(positive.text)});
-  half.arguments.text_embeds = joined(negative.arguments.text_embeds, positive.arguments.text_embeds);
+  half.arguments.text_embeds =
+      joined(negative.arguments.text_embeds, positive.arguments.text_embeds);
   half.arguments.time_ids = joined(negative.arguments.time_ids, positive.arguments.time_ids);
   half.arguments.timestep_cond =
       joined(negative.arguments.timestep_cond, positive.arguments.timestep_cond);
@@ -93,9 +95,9 @@ class Predictor {
     text_ = make_half(unet, latents, options, cond.prompt_embeds, cond.pooled_prompt_embeds,
                       cond.time_ids, cond.timestep_cond);
     if (!cond.negative_prompt_embeds.defined()) return;
-    negative_ = make_half(unet, latents, options, cond.negative_prompt_embeds,
-                          cond.negative_pooled_prompt_embeds, cond.negative_time_ids,
-                          cond.timestep_cond);
+    negative_ =
+        make_half(unet, latents, options, cond.negative_prompt_embeds,
+                  cond.negative_pooled_prompt_embeds, cond.negative_time_ids, cond.timestep_cond);
     if (is_one_batch(latents)) {
       text_ = both(*negative_, text_, latents.size(0));
       negative_.reset();
@@ -123,9 +125,12 @@ class Predictor {
  private:
   bool is_one_batch(const at::Tensor& latents) const {
     switch (options_.guidance_batch) {
-      case GuidanceBatch::kOne: return true;
-      case GuidanceBatch::kTwo: return false;
-      case GuidanceBatch::kAuto: break;
+      case GuidanceBatch::kOne:
+        return true;
+      case GuidanceBatch::kTwo:
+        return false;
+      case GuidanceBatch::kAuto:
+        break;
     }
     const auto pixels = 2 * latents.size(0) * latents.size(2) * latents.size(3);
     return !latents.is_cpu() || pixels <= kSmallBatch;

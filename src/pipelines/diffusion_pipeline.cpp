@@ -21,9 +21,12 @@ struct DiffusionPipeline::Run {
       : pipeline(pipeline_),
         arguments(arguments_),
         name(pipeline_.class_name()),
-        task(!arguments_.mask_image.empty()                             ? Task::kInpainting
-             : !arguments_.image.empty() || arguments_.image_latents    ? Task::kImageToImage
-                                                                        : Task::kTextToImage) {}
+        task(task_of(arguments_)) {
+    const auto own = pipeline.defaults(task);
+    guidance_scale = arguments.guidance_scale.value_or(own.guidance_scale);
+    strength = arguments.strength.value_or(own.strength);
+    num_inference_steps = arguments.num_inference_steps.value_or(own.num_inference_steps);
+  }
 
   PipelineOutput operator()();
 
@@ -118,8 +121,8 @@ void DiffusionPipeline::Run::enter(PipelineStage stage) const {
 
 PipelineOutput DiffusionPipeline::Run::stopped(PipelineOutput output) const {
   if (arguments.on_stop == OnStop::kThrow) {
-    throw Cancelled(fmt::format("[{}] stopped after {} of {} steps", name, output.steps,
-                                output.planned_steps));
+    throw Cancelled(
+        fmt::format("[{}] stopped after {} of {} steps", name, output.steps, output.planned_steps));
   }
   output.stopped = true;
   return output;
@@ -188,20 +191,16 @@ Conditioning DiffusionPipeline::Run::make_conditioning(const PromptEmbeddings& t
 }
 
 PipelineOutput DiffusionPipeline::Run::operator()() {
-  const auto own = pipeline.defaults(task);
-  guidance_scale = arguments.guidance_scale.value_or(own.guidance_scale);
-  strength = arguments.strength.value_or(own.strength);
-  num_inference_steps = arguments.num_inference_steps.value_or(own.num_inference_steps);
   check();
   const at::NoGradGuard no_grad;
 
   enter(PipelineStage::kEncodePrompt);
-  const auto guided = guidance_scale > 1 && !pipeline.unet->config.time_cond_proj_dim;
-  const auto texts = encode_prompts(guided);
+  const auto texts = encode_prompts(pipeline.does_classifier_free_guidance(guidance_scale));
   if (is_stopped()) return stopped({});
 
   const auto schedule = make_schedule();
-  const auto by_steps = task == Task::kTextToImage || pipeline.schedules_strength() ? 1.0 : strength;
+  const auto by_steps =
+      task == Task::kTextToImage || pipeline.schedules_strength() ? 1.0 : strength;
   auto counted = schedule;
   // As the original counts the steps of timesteps or sigmas that were given.
   if (!arguments.timesteps.empty() || !arguments.sigmas.empty())
@@ -213,9 +212,9 @@ PipelineOutput DiffusionPipeline::Run::operator()() {
            fmt::format("none of {}", schedule.size()));
   }
 
-  const RunSetting setting{name.c_str(), pipeline.unet, pipeline.vae, *pipeline.scheduler, schedule,
-                           steps, pipeline.latent_rules(),
-                           count_pictures(texts), strength == 1};
+  const RunSetting setting{
+      name.c_str(), pipeline.unet,           pipeline.vae,          *pipeline.scheduler, schedule,
+      steps,        pipeline.latent_rules(), count_pictures(texts), strength == 1};
   if (task != Task::kTextToImage) enter(PipelineStage::kEncodeImage);
   auto inputs = task == Task::kTextToImage    ? make_text_to_image_inputs(setting, arguments)
                 : task == Task::kImageToImage ? make_image_to_image_inputs(setting, arguments)
@@ -243,6 +242,20 @@ PipelineOutput DiffusionPipeline::Run::operator()() {
 
 PipelineOutput DiffusionPipeline::operator()(const PipelineArguments& arguments) const {
   return Run(*this, arguments)();
+}
+
+DiffusionPipeline::Task DiffusionPipeline::task_of(const PipelineArguments& arguments) {
+  if (!arguments.mask_image.empty()) return Task::kInpainting;
+  return arguments.image.empty() && !arguments.image_latents ? Task::kTextToImage
+                                                             : Task::kImageToImage;
+}
+
+void DiffusionPipeline::check(const PipelineArguments& arguments) const {
+  Run(*this, arguments).check();
+}
+
+bool DiffusionPipeline::does_classifier_free_guidance(double guidance_scale) const {
+  return guidance_scale > 1 && !unet->config.time_cond_proj_dim;
 }
 
 void DiffusionPipeline::use_scheduler(const std::string& class_name) {

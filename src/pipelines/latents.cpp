@@ -4,17 +4,18 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/clamp.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_lstsq.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/round.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include "core/check.h"
+#include "pipelines/encoding_dtype.h"
 #include "schedulers/noise_schedule.h"
+#include "xattn/pipelines/vae_image_processor.h"
 
 namespace xattn {
 namespace {
@@ -24,10 +25,11 @@ at::Tensor weight_of(const AutoencoderKL& vae) {
   return vae->decoder->conv_in->weight;
 }
 
-/// A copy in float32, for others may be using the VAE itself.
-AutoencoderKL in_float32(const AutoencoderKL& vae) {
+/// The VAE in a dtype: a copy where it has another, for others may be using it.
+AutoencoderKL in_dtype(const AutoencoderKL& vae, at::ScalarType dtype) {
+  if (weight_of(vae).scalar_type() == dtype) return vae;
   AutoencoderKL copy(std::dynamic_pointer_cast<AutoencoderKLImpl>(vae->clone()));
-  copy->to(at::kFloat);
+  copy->to(dtype);
   return copy;
 }
 
@@ -42,6 +44,11 @@ bool has_mean_and_std(const AutoencoderKLConfig& config, LatentRules rules) {
 
 }  // namespace
 
+at::ScalarType encoding_dtype(const AutoencoderKL& vae, LatentRules rules) {
+  const auto is_wide = rules.force_upcast && vae->config.force_upcast;
+  return is_wide ? at::kFloat : weight_of(vae).scalar_type();
+}
+
 at::Tensor randn_tensor(at::IntArrayRef shape, const std::vector<at::Generator>& generators,
                         const at::TensorOptions& options) {
   return draw_noise("randn_tensor", at::empty(shape, options), generators);
@@ -55,10 +62,8 @@ at::Tensor encode_latents(const AutoencoderKL& vae, const at::Tensor& image,
                           const std::vector<at::Generator>& generators, LatentRules rules) {
   check_shape("encode_latents", "image", image, {"B", vae->config.in_channels, "H", "W"});
   const auto batch = image.size(0);
-  const auto is_wide = weight_of(vae).scalar_type() == at::kFloat;
-  const auto model = rules.force_upcast && vae->config.force_upcast && !is_wide ? in_float32(vae) : vae;
-  const auto weight = weight_of(model);
-  const auto input = image.to(weight.options());
+  const auto model = in_dtype(vae, encoding_dtype(vae, rules));
+  const auto input = image.to(weight_of(model).options());
 
   at::Tensor latents;
   if (generators.size() <= 1) {
@@ -83,26 +88,27 @@ at::Tensor encode_latents(const AutoencoderKL& vae, const at::Tensor& image,
   return config.scaling_factor * latents;
 }
 
-at::Tensor decode_latents(const AutoencoderKL& vae, const at::Tensor& latents,
-                          LatentRules rules) {
+at::Tensor decode_latents(const AutoencoderKL& vae, const at::Tensor& latents, LatentRules rules) {
   const auto& config = vae->config;
   check_shape("decode_latents", "latents", latents, {"B", config.latent_channels, "h", "w"});
   // The original decodes in bfloat16 where the VAE is, and encodes in float32.
   const auto is_half = weight_of(vae).scalar_type() == at::kHalf;
-  const auto model = rules.force_upcast && config.force_upcast && is_half ? in_float32(vae) : vae;
+  const auto model = is_half ? in_dtype(vae, encoding_dtype(vae, rules)) : vae;
   const auto input = latents.to(weight_of(model).options());
-  const auto unscaled = has_mean_and_std(config, rules)
-                            ? input * by_channel(*config.latents_std, input) / config.scaling_factor +
-                                  by_channel(*config.latents_mean, input)
-                            : input / config.scaling_factor;
+  const auto unscaled =
+      has_mean_and_std(config, rules)
+          ? input * by_channel(*config.latents_std, input) / config.scaling_factor +
+                by_channel(*config.latents_mean, input)
+          : input / config.scaling_factor;
   return model.ptr()->decode(unscaled);
 }
 
 LatentPreview::LatentPreview(const AutoencoderKL& vae, LatentRules rules) {
   constexpr int64_t kSide = 16;
   const auto channels = vae->config.latent_channels;
-  const auto noise = randn_tensor({1, channels, kSide, kSide}, {at::make_generator<at::CPUGeneratorImpl>(1)},
-                                  at::TensorOptions(at::kFloat));
+  const auto noise =
+      randn_tensor({1, channels, kSide, kSide}, {at::make_generator<at::CPUGeneratorImpl>(1)},
+                   at::TensorOptions(at::kFloat));
   const auto image = decode_latents(vae, noise, rules).to(at::kCPU, at::kFloat);
   const auto colours = at::adaptive_avg_pool2d(image.narrow(1, 0, 3), {kSide, kSide});
   const auto rows = [](const at::Tensor& map) { return map[0].flatten(1).transpose(0, 1); };
@@ -114,7 +120,7 @@ at::Tensor LatentPreview::operator()(const at::Tensor& latents) const {
   check_shape("LatentPreview", "latents", latents, {"B", map_.size(0) - 1, "h", "w"});
   const auto pixels = latents.to(at::kCPU, at::kFloat).permute({0, 2, 3, 1});
   const auto colours = at::matmul(pixels, map_.narrow(0, 0, map_.size(0) - 1)) + map_[-1];
-  return at::round(at::clamp(colours / 2 + 0.5, 0, 1) * 255).to(at::kByte);
+  return at::stack(VaeImageProcessor().postprocess(colours.permute({0, 3, 1, 2})));
 }
 
 }  // namespace xattn

@@ -56,12 +56,12 @@ class ModelIndex {
       used_.insert(name);
       if (!component_class(name).empty()) left_out.emplace_back(name);
     }
-    for (const auto* name : {"_diffusers_version", "_name_or_path", "requires_safety_checker",
-                             "add_watermarker"})
+    for (const auto* name :
+         {"_diffusers_version", "_name_or_path", "requires_safety_checker", "add_watermarker"})
       used_.insert(name);
     if (!left_out.empty()) {
-      TORCH_WARN("[", kOpenPipelinePlace, "] ", path_, ": left out: ",
-                 fmt::format("{}", fmt::join(left_out, ", ")));
+      TORCH_WARN("[", kOpenPipelinePlace, "] ", path_,
+                 ": left out: ", fmt::format("{}", fmt::join(left_out, ", ")));
     }
     for (const auto& [name, value] : json_.items()) {
       if (used_.count(name) == 0)
@@ -71,8 +71,8 @@ class ModelIndex {
 
   [[noreturn]] void refuse(std::string_view name, std::string_view expected,
                            std::string_view got) const {
-    throw ValueError(fmt::format("[{}] {}: {}: expected {}, got {}", kOpenPipelinePlace, path_, name,
-                                 expected, got));
+    throw ValueError(fmt::format("[{}] {}: {}: expected {}, got {}", kOpenPipelinePlace, path_,
+                                 name, expected, got));
   }
 
  private:

@@ -1,11 +1,11 @@
 #include "pipelines/pipeline_run.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <fmt/format.h>
 
 #include "core/check.h"
+#include "pipelines/encoding_dtype.h"
 #include "xattn/pipelines/vae_image_processor.h"
 
 namespace xattn {
@@ -27,8 +27,8 @@ at::Tensor repeated(const RunSetting& run, const char* name, const at::Tensor& b
   return batch.repeat({run.pictures / count, 1, 1, 1});
 }
 
-at::Tensor checked_latents(const RunSetting& run, const PipelineArguments& arguments, int64_t height,
-                           int64_t width) {
+at::Tensor checked_latents(const RunSetting& run, const PipelineArguments& arguments,
+                           int64_t height, int64_t width) {
   const auto factor = vae_scale_factor(run.vae);
   check_shape(run.place, "latents", *arguments.latents,
               {run.pictures, run.unet->config.out_channels, height / factor, width / factor});
@@ -53,8 +53,7 @@ void draw_as_encoding(const RunSetting& run, at::IntArrayRef shape,
                       std::vector<at::Generator> generators) {
   if (generators.size() > 1) generators.resize(size_t(shape[0]));
   const auto options = run.vae->decoder->conv_in->weight.options().requires_grad(false);
-  const auto is_wide = run.rules.force_upcast && run.vae->config.force_upcast;
-  randn_tensor(shape, generators, is_wide ? options.dtype(at::kFloat) : options);
+  randn_tensor(shape, generators, options.dtype(encoding_dtype(run.vae, run.rules)));
 }
 
 VaeImageProcessor image_processor(const RunSetting& run) {
@@ -76,9 +75,11 @@ HeightWidth picture_size(const RunSetting& run, const PipelineArguments& argumen
   const auto& sample_size = run.unet->config.sample_size;
   const auto side = [&](const char* name, std::optional<int64_t> asked, size_t index) {
     if (!asked && sample_size.empty()) {
-      throw_value_error(run.place, name, "a size, for the UNet's config has no sample_size", "none");
+      throw_value_error(run.place, name, "a size, for the UNet's config has no sample_size",
+                        "none");
     }
-    const auto size = asked ? *asked : sample_size[std::min(index, sample_size.size() - 1)] * factor;
+    const auto size =
+        asked ? *asked : sample_size[std::min(index, sample_size.size() - 1)] * factor;
     if (size < 1 || size % factor != 0) {
       throw_value_error(run.place, name, fmt::format("a multiple of {}", factor),
                         std::to_string(size));
@@ -91,10 +92,12 @@ HeightWidth picture_size(const RunSetting& run, const PipelineArguments& argumen
 RunInputs make_text_to_image_inputs(const RunSetting& run, const PipelineArguments& arguments) {
   const auto size = picture_size(run, arguments);
   const auto height = size[0], width = size[1], factor = vae_scale_factor(run.vae);
-  const auto noise = arguments.latents
-                         ? checked_latents(run, arguments, height, width)
-                         : noise_for(run, {run.pictures, run.unet->config.in_channels,
-                                           height / factor, width / factor}, arguments);
+  const auto noise =
+      arguments.latents
+          ? checked_latents(run, arguments, height, width)
+          : noise_for(run,
+                      {run.pictures, run.unet->config.in_channels, height / factor, width / factor},
+                      arguments);
   return {scaled_noise(run, noise), std::nullopt};
 }
 
@@ -108,12 +111,12 @@ RunInputs make_image_to_image_inputs(const RunSetting& run, const PipelineArgume
   if (arguments.image_latents) {
     latents = given_latents(run, arguments);
   } else {
-    auto image = image_processor(run).preprocess(
-        arguments.image, arguments.height, arguments.width);
+    auto image =
+        image_processor(run).preprocess(arguments.image, arguments.height, arguments.width);
     // Each picture is encoded by its own generator, the same picture by several.
     if (arguments.generators.size() > 1) image = repeated(run, "image", image);
-    latents = encode_latents(run.vae, image, arguments.generators, run.rules)
-                  .to(options_of(run.unet));
+    latents =
+        encode_latents(run.vae, image, arguments.generators, run.rules).to(options_of(run.unet));
   }
   latents = repeated(run, "image", latents);
   if (arguments.denoising_start) return {latents, std::nullopt};
@@ -138,9 +141,9 @@ RunInputs make_inpainting_inputs(const RunSetting& run, const PipelineArguments&
   if (arguments.image_latents) {
     image_latents = repeated(run, "image_latents", given_latents(run, arguments));
   } else if (!keeps_mask_in_unet || !is_noise_alone || arguments.denoising_start) {
-    image_latents = repeated(run, "image",
-                             encode_latents(run.vae, image, arguments.generators, rules)
-                                 .to(options_of(run.unet)));
+    image_latents = repeated(
+        run, "image",
+        encode_latents(run.vae, image, arguments.generators, rules).to(options_of(run.unet)));
   }
 
   RunInputs inputs;
@@ -164,9 +167,9 @@ RunInputs make_inpainting_inputs(const RunSetting& run, const PipelineArguments&
   if (image.defined()) {
     const auto masked = image * (mask < 0.5);
     if (keeps_mask_in_unet) {
-      inpainting.masked_image_latents =
-          repeated(run, "image", encode_latents(run.vae, masked, arguments.generators, rules)
-                                     .to(options_of(run.unet)));
+      inpainting.masked_image_latents = repeated(
+          run, "image",
+          encode_latents(run.vae, masked, arguments.generators, rules).to(options_of(run.unet)));
     } else {
       draw_as_encoding(run, {masked.size(0), channels, height / factor, width / factor},
                        arguments.generators);

@@ -1,7 +1,5 @@
 #include "xattn/pipelines/stable_diffusion_pipeline.h"
 
-#include <fmt/format.h>
-
 #include "core/check.h"
 #include "pipelines/encode_texts.h"
 #include "pipelines/refuse_arguments.h"
@@ -15,7 +13,8 @@ EncodedText encode_ids(CLIPTextModel& text_encoder, const at::Tensor& input_ids,
   CLIPTextForwardOptions options;
   options.output_hidden_states = clip_skip.has_value();
   const auto device = text_encoder->text_model->final_layer_norm->weight.device();
-  const auto output = text_encoder->forward(input_ids.to(device), on_device(attention_mask, device), options);
+  const auto output =
+      text_encoder->forward(input_ids.to(device), on_device(attention_mask, device), options);
   if (!clip_skip) return {output.last_hidden_state, {}};
   const auto& states = output.hidden_states;
   return {text_encoder->text_model->final_layer_norm->forward(
@@ -39,17 +38,17 @@ PromptEmbeddings StableDiffusionPipeline::encode_prompt(const Prompts& prompts,
   check_clip_skip(place, options.clip_skip, text_encoder->config.num_hidden_layers);
 
   auto encoder = text_encoder;
-  const TextStage stage{
-      *tokenizer,
-      [&](const at::Tensor& ids, const at::Tensor& mask) {
-        return encode_ids(encoder, ids, mask, options.clip_skip);
-      },
-      [&](const at::Tensor& ids, const at::Tensor& mask) {
-        return encode_ids(encoder, ids, mask, std::nullopt);
-      }};
+  const TextStage stage{*tokenizer,
+                        [&](const at::Tensor& ids, const at::Tensor& mask) {
+                          return encode_ids(encoder, ids, mask, options.clip_skip);
+                        },
+                        [&](const at::Tensor& ids, const at::Tensor& mask) {
+                          return encode_ids(encoder, ids, mask, std::nullopt);
+                        }};
   std::vector<std::string> negative;
   if (options.do_classifier_free_guidance) {
-    negative = for_each_prompt(place, "negative_prompt", prompts.negative_prompt.value_or(std::vector<std::string>{""}),
+    negative = for_each_prompt(place, "negative_prompt",
+                               prompts.negative_prompt.value_or(std::vector<std::string>{""}),
                                prompts.prompt.size());
   }
   const auto encoded = encode_texts(place, stage, prompts.prompt, negative, options.prompt_syntax);
@@ -71,7 +70,8 @@ void StableDiffusionPipeline::check_known(const PipelineArguments& arguments, Ta
   if (task == Task::kImageToImage && arguments.latents)
     throw_value_error(place, "latents", "none, for the run begins with image", "some");
   if (task == Task::kInpainting && arguments.image_latents)
-    throw_value_error(place, "image_latents", "an image, of which the mask leaves a part", "latents");
+    throw_value_error(place, "image_latents", "an image, of which the mask leaves a part",
+                      "latents");
   if (!is_latent_consistency) return;
   if (task == Task::kInpainting)
     throw_value_error(place, "mask_image", "none: this pipeline does not inpaint", "some");

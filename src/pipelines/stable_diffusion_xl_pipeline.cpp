@@ -9,7 +9,6 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "core/text.h"
 #include "pipelines/encode_texts.h"
 #include "pipelines/refuse_arguments.h"
 
@@ -24,7 +23,8 @@ EncodedText encode_ids_xl(Encoder& text_encoder, const at::Tensor& input_ids,
   CLIPTextForwardOptions options;
   options.output_hidden_states = true;
   const auto device = text_encoder->text_model->final_layer_norm->weight.device();
-  const auto output = text_encoder->forward(input_ids.to(device), on_device(attention_mask, device), options);
+  const auto output =
+      text_encoder->forward(input_ids.to(device), on_device(attention_mask, device), options);
   const auto& states = output.hidden_states;
   return {states[states.size() - 2 - size_t(clip_skip.value_or(0))], output.text_embeds};
 }
@@ -45,8 +45,7 @@ at::Tensor side_by_side(const std::string& place, const at::Tensor& first,
                         const at::Tensor& second) {
   if (!first.defined()) return second;
   if (first.size(1) != second.size(1)) {
-    throw_value_error(place, "prompt_2",
-                      fmt::format("as many tokens as prompt, {}", first.size(1)),
+    throw_value_error(place, "prompt_2", fmt::format("as many tokens as prompt, {}", first.size(1)),
                       std::to_string(second.size(1)));
   }
   return at::cat({first.to(second.options()), second}, -1);
@@ -91,8 +90,9 @@ PromptEmbeddings StableDiffusionXLPipeline::encode_prompt(
   const auto is_zero = !prompts.negative_prompt && force_zeros_for_empty_prompt;
   std::vector<std::string> negative, negative_2;
   if (options.do_classifier_free_guidance && !is_zero) {
-    negative = for_each_prompt(place, "negative_prompt",
-                               prompts.negative_prompt.value_or(std::vector<std::string>{""}), count);
+    negative =
+        for_each_prompt(place, "negative_prompt",
+                        prompts.negative_prompt.value_or(std::vector<std::string>{""}), count);
     negative_2 = prompts.negative_prompt_2 ? for_each_prompt(place, "negative_prompt_2",
                                                              *prompts.negative_prompt_2, count)
                                            : negative;
@@ -174,8 +174,7 @@ void StableDiffusionXLPipeline::add_conditions(Conditioning& conditioning,
                                                const at::Tensor& latents) const {
   const auto place = class_name();
   const auto& pooled = conditioning.pooled_prompt_embeds;
-  check_shape(place, "pooled_prompt_embeds", pooled,
-              {conditioning.prompt_embeds.size(0), "D"});
+  check_shape(place, "pooled_prompt_embeds", pooled, {conditioning.prompt_embeds.size(0), "D"});
   const auto guided = conditioning.negative_prompt_embeds.defined();
   if (guided) {
     check_shape(place, "negative_pooled_prompt_embeds", conditioning.negative_pooled_prompt_embeds,

@@ -18,11 +18,12 @@ import sys
 import time
 from pathlib import Path
 
+from machine import GIB, peak_bytes, shortage
+
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-GIB = 1 << 30
 MEMORY, DISK = 12 * GIB, 7 * GIB
 PROMPT = "a photograph of a red cat on the moon, highly detailed"
 TOLERANCE = 1  # of 255: a rounding that falls the other way
@@ -69,12 +70,6 @@ def make(folder: Path, *, tiny: bool) -> None:
     weights = folder / "text_encoder/model.safetensors"
     keys = {key: key if key.startswith("text_model.") else f"text_model.{key}" for key in load_file(weights)}
     save_file({keys[key]: value for key, value in load_file(weights).items()}, weights, metadata={"format": "pt"})
-
-
-def peak_bytes() -> int:
-    """The largest resident size of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def run(folder: Path, size: int, steps: int, prompt: str) -> None:
@@ -153,17 +148,6 @@ def compare(options: argparse.Namespace) -> int:
     return 1 if largest > TOLERANCE else 0
 
 
-def shortage(folder: Path) -> str | None:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    free = shutil.disk_usage(folder).free
-    if available < MEMORY:
-        return f"{available / GIB:.1f} GiB of memory are available, {MEMORY // GIB} are needed"
-    if free < DISK:
-        return f"{free / GIB:.1f} GiB of disk are free, {DISK // GIB} are needed"
-    return None
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--xattn", type=Path)
@@ -190,7 +174,7 @@ def main() -> int:
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
     try:
-        if short := shortage(options.folder):
+        if short := shortage(options.folder, MEMORY, DISK):
             print(f"SKIPPED: {short}")
             return 0
         return compare(options)

@@ -15,9 +15,10 @@ import sys
 import time
 from pathlib import Path
 
+from machine import GIB, peak_bytes, shortage
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-GIB = 1 << 30
 MEMORY, DISK = 10 * GIB, 6 * GIB
 TOLERANCE = 1e-5  # of the largest output
 
@@ -42,12 +43,6 @@ def make(folder: Path, batch: int) -> None:
         "encoder_hidden_states": torch.randn(batch, 77, 768),
     }
     save_file(inputs, folder / "input.safetensors")
-
-
-def peak_bytes() -> int:
-    """The largest resident size of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def run(folder: Path) -> None:
@@ -104,17 +99,6 @@ def compare(program: Path, folder: Path) -> int:
     return 1 if failed else 0
 
 
-def shortage(folder: Path) -> str | None:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    free = shutil.disk_usage(folder).free
-    if available < MEMORY:
-        return f"{available / GIB:.1f} GiB of memory are available, {MEMORY // GIB} are needed"
-    if free < DISK:
-        return f"{free / GIB:.1f} GiB of disk are free, {DISK // GIB} are needed"
-    return None
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--xattn", type=Path)
@@ -133,7 +117,7 @@ def main() -> int:
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
     try:
-        if short := shortage(options.folder):
+        if short := shortage(options.folder, MEMORY, DISK):
             print(f"SKIPPED: {short}")
             return 0
         return compare(options.xattn, options.folder)

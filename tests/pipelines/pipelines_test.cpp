@@ -217,13 +217,26 @@ TEST_F(Pipelines, RefuseWhatTheyDoNotKnow) {
       {[](auto& a) { a.mask_image = {grey_picture(64, 64)}; }, "mask_image: expected an image too"},
       {[](auto& a) { a.prompt_2 = {"x"}; }, "prompt_2: expected none: only XL's pipelines"},
       {[](auto& a) { a.denoising_end = 0.5; }, "denoising_end: expected none: only XL's"},
-      {[](auto& a) { a.original_size = HeightWidth{8, 8}; }, "original_size: expected none"},
+      {[](auto& a) {
+         a.original_size = HeightWidth{8, 8};
+       },
+       "original_size: expected none"},
       {[](auto& a) { a.aesthetic_score = 6; }, "aesthetic_score: expected none"},
       {[](auto& a) { a.clip_skip = 99; }, "clip_skip: expected 0 to"},
-      {[](auto& a) { a.generators.resize(3, a.generators[0]); }, "generators: expected none, 1 or 1"},
-      {[](auto& a) { a.negative_prompt = {"a", "b"}; }, "negative_prompt: expected 1 or 1, got 2"},
-      {[](auto& a) { a.latents = at::zeros({1, 4, 4, 4}); }, "latents: expected [1, 4, 8, 8]"},
-      {[](auto& a) { a.timesteps = {9, 5}; }, "num_inference_steps: expected none, beside"},
+      {[](auto& a) { a.generators.resize(3, a.generators[0]); },
+       "generators: expected none, 1 or 1"},
+      {[](auto& a) {
+         a.negative_prompt = {"a", "b"};
+       },
+       "negative_prompt: expected 1 or 1, got 2"},
+      {[](auto& a) {
+         a.latents = at::zeros({1, 4, 4, 4});
+       },
+       "latents: expected [1, 4, 8, 8]"},
+      {[](auto& a) {
+         a.timesteps = {9, 5};
+       },
+       "num_inference_steps: expected none, beside"},
       {[](auto& a) {
          a.image = {grey_picture(64, 64)};
          a.strength = 1.5;

@@ -37,16 +37,17 @@ class XATTN_API DiffusionPipeline {
   ///
   /// A text that does not fit into the encoder is cut, which is said in a warning (`TORCH_WARN`).
   ///
-  /// Throws: `ValueError` for arguments that this pipeline does not know, that contradict each other
-  /// or are out of range, and for a component that is missing; `Cancelled` where it was stopped.
+  /// Throws: `ValueError` for arguments that this pipeline does not know, that contradict each
+  /// other or are out of range, and for a component that is missing; `Cancelled` where it was
+  /// stopped.
   PipelineOutput operator()(const PipelineArguments& arguments) const;
 
   /// What the text encoders make of prompts.
   virtual PromptEmbeddings encode_prompt(const Prompts& prompts,
                                          const EncodePromptOptions& options = {}) const = 0;
 
-  /// Replaces the scheduler by one of another class with the same options: "EulerDiscreteScheduler".
-  /// Throws: as `scheduler_from_json`.
+  /// Replaces the scheduler by one of another class with the same options:
+  /// "EulerDiscreteScheduler". Throws: as `scheduler_from_json`.
   void use_scheduler(const std::string& class_name);
 
   /// What the pipeline does to latents beside the scaling factor.
@@ -60,6 +61,14 @@ class XATTN_API DiffusionPipeline {
   };
   enum class Task { kTextToImage, kImageToImage, kInpainting };
   virtual Defaults defaults(Task task) const = 0;
+  /// What is asked for: inpainting with a mask, image-to-image with a picture or its latents.
+  static Task task_of(const PipelineArguments& arguments);
+
+  /// Throws as a run with these arguments would before it encodes a prompt.
+  void check(const PipelineArguments& arguments) const;
+
+  /// Whether negative prompts count: above 1, and not where the model reads the scale itself.
+  bool does_classifier_free_guidance(double guidance_scale) const;
 
   UNet2DConditionModel unet = nullptr;
   AutoencoderKL vae = nullptr;

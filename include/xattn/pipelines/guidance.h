@@ -13,8 +13,8 @@ namespace xattn {
 ///
 /// Shapes: both `[B, C, H, W]`; σ is over all but B.
 ///
-/// Reference: "Common Diffusion Noise Schedules and Sample Steps are Flawed", 3.4; diffusers 0.42.1,
-/// pipelines/stable_diffusion/pipeline_stable_diffusion.py, `rescale_noise_cfg`.
+/// Reference: "Common Diffusion Noise Schedules and Sample Steps are Flawed", 3.4; diffusers
+/// 0.42.1, pipelines/stable_diffusion/pipeline_stable_diffusion.py, `rescale_noise_cfg`.
 XATTN_API at::Tensor rescale_noise_cfg(const at::Tensor& noise_cfg,
                                        const at::Tensor& noise_pred_text, double guidance_rescale);
 

@@ -46,16 +46,16 @@ XATTN_API at::Tensor encode_latents(const AutoencoderKL& vae, const at::Tensor& 
 /// Shapes: latents `[B, C, h, w]`, of any floating-point dtype and on any device; returns
 /// `[B, 3, h · f, w · f]`, about −1 to 1, in the VAE's dtype and on its device.
 ///
-/// Reference: diffusers 0.42.1, pipelines/stable_diffusion/pipeline_stable_diffusion.py, `__call__`,
-/// and that of XL.
+/// Reference: diffusers 0.42.1, pipelines/stable_diffusion/pipeline_stable_diffusion.py,
+/// `__call__`, and that of XL.
 XATTN_API at::Tensor decode_latents(const AutoencoderKL& vae, const at::Tensor& latents,
                                     LatentRules rules = {});
 
 /// How many pixels of a picture one of a latent stands for, along each side: 2^(levels − 1).
 XATTN_API int64_t vae_scale_factor(const AutoencoderKL& vae);
 
-/// A picture of a latent without the decoder: each of its pixels becomes one colour, by a linear map
-/// that was fitted to the decoder once.
+/// A picture of a latent without the decoder: each of its pixels becomes one colour, by a linear
+/// map that was fitted to the decoder once.
 ///
 /// colour = weight · latent + bias.
 class XATTN_API LatentPreview {

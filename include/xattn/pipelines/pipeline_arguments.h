@@ -31,8 +31,8 @@ enum class OnStop {
 
 /// What a pipeline is asked for. The names are those of the originals' `__call__`.
 ///
-/// With `image` it is image-to-image, with `mask_image` as well inpainting. What a pipeline does not
-/// know is refused by name.
+/// With `image` it is image-to-image, with `mask_image` as well inpainting. What a pipeline does
+/// not know is refused by name.
 struct PipelineArguments {
   /// One text for each picture; see `Prompts`.
   std::vector<std::string> prompt = {};
@@ -107,7 +107,7 @@ struct PipelineOutput {
   at::Tensor images;
   /// `[B, C, h, w]`, as the UNet knows them.
   at::Tensor latents;
-  /// How many calls of the UNet there were, or two a step in two passes, and how many were planned.
+  /// How many steps were taken, and how many were planned.
   int64_t steps = 0, planned_steps = 0;
   bool stopped = false;
 };

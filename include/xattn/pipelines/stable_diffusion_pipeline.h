@@ -11,14 +11,15 @@
 
 namespace xattn {
 
-/// Stable Diffusion 1 and 2, and what is distilled from them: from texts, from a picture, or under a
-/// mask of one.
+/// Stable Diffusion 1 and 2, and what is distilled from them: from texts, from a picture, or under
+/// a mask of one.
 ///
 /// It is the original's `StableDiffusionPipeline`, `StableDiffusionImg2ImgPipeline` and
 /// `StableDiffusionInpaintPipeline` in one; with `is_latent_consistency` it has the defaults of
 /// `LatentConsistencyModelPipeline`, and no negative prompts.
 ///
-/// Reference: diffusers 0.42.1, pipelines/stable_diffusion/ and pipelines/latent_consistency_models/.
+/// Reference: diffusers 0.42.1, pipelines/stable_diffusion/ and
+/// pipelines/latent_consistency_models/.
 class XATTN_API StableDiffusionPipeline : public DiffusionPipeline {
  public:
   std::string class_name() const override;

@@ -75,18 +75,16 @@ void take_texts(const nlohmann::json& options, const NamedTensors& tensors,
   if (given("latents").defined()) arguments.latents = given("latents");
 }
 
-std::shared_ptr<DiffusionPipeline> open_case(const PipelineCase& pipeline_case) {
-  PipelineOptions options;
-  options.dtype = pipeline_case.dtype();
-  return open_pipeline(golden_pipelines() + "/" + pipeline_case.pipeline, options);
-}
-
 /// The pipelines that runs share, by folder and dtype; each run has its own scheduler.
 DiffusionPipeline& shared_pipeline(const PipelineCase& pipeline_case) {
-  static std::map<std::string, std::shared_ptr<DiffusionPipeline>> pipelines;
+  static std::map<std::string, std::unique_ptr<DiffusionPipeline>> pipelines;
   const auto key = pipeline_case.pipeline + " " + std::string(c10::toString(pipeline_case.dtype()));
   auto& pipeline = pipelines[key];
-  if (!pipeline) pipeline = open_case(pipeline_case);
+  if (!pipeline) {
+    PipelineOptions options;
+    options.dtype = pipeline_case.dtype();
+    pipeline = open_pipeline(golden_pipelines() + "/" + pipeline_case.pipeline, options);
+  }
   return *pipeline;
 }
 
@@ -117,7 +115,8 @@ std::vector<PipelineCase> pipeline_cases() {
   std::ifstream file(golden_pipelines() + "/cases.json");
   std::vector<PipelineCase> cases;
   if (!file) return cases;
-  // Python writes what JSON does not have; the library reads it, and its text, in a scheduler's config.
+  // Python writes what JSON does not have; the library reads it, and its text, in a scheduler's
+  // config.
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const auto json = std::regex_replace(text, std::regex(": -Infinity"), ": \"-Infinity\"");
   for (const auto& each : nlohmann::json::parse(json)) {
@@ -160,12 +159,12 @@ PipelineArguments arguments_of(const PipelineCase& pipeline_case, const NamedTen
   return arguments;
 }
 
-CaseRun run_case(const PipelineCase& pipeline_case, const NamedTensors& tensors,
-                 const std::function<void(DiffusionPipeline&)>& change) {
-  std::shared_ptr<DiffusionPipeline> own;
-  if (change) change(*(own = open_case(pipeline_case)));
-  auto& pipeline = own ? *own : shared_pipeline(pipeline_case);
+CaseRun run_case(const PipelineCase& pipeline_case, const NamedTensors& tensors, double factor) {
+  auto& pipeline = shared_pipeline(pipeline_case);
   const auto kept = pipeline.scheduler;
+  const auto weight = pipeline.unet->conv_out->weight.detach();
+  const auto kept_weight = weight.clone();
+  if (factor != 1) weight.mul_(factor);
   if (pipeline_case.options.contains("scheduler"))
     pipeline.scheduler = scheduler_from_json(pipeline_case.options["scheduler"]["config"].dump());
   pipeline.vae->use_tiling = pipeline_case.options.value("vae_tiling", false);
@@ -179,6 +178,7 @@ CaseRun run_case(const PipelineCase& pipeline_case, const NamedTensors& tensors,
   };
   run.output = pipeline(arguments);
   pipeline.scheduler = kept;
+  if (factor != 1) weight.copy_(kept_weight);
   return run;
 }
 

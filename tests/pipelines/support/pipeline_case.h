@@ -3,7 +3,6 @@
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -49,9 +48,8 @@ struct CaseRun {
   std::vector<double> timesteps;
 };
 
-/// Runs a case; `change` makes another pipeline of it first.
-CaseRun run_case(const PipelineCase& pipeline_case, const NamedTensors& tensors,
-                 const std::function<void(DiffusionPipeline&)>& change = nullptr);
+/// Runs a case; meanwhile a weight of its UNet is multiplied with `factor`.
+CaseRun run_case(const PipelineCase& pipeline_case, const NamedTensors& tensors, double factor = 1);
 
 /// What the text encoders make of its prompts; nothing where they are given.
 std::optional<PromptEmbeddings> encode_case(const PipelineCase& pipeline_case,
