@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the fuzzers, one after the other: run.py BUILD [--seconds 60] [NAME ...].
+"""Runs the fuzzers, one after the other: run.py BUILD [--seconds 60] [--max-len 4096] [NAME ...].
 
 BUILD is the folder of the preset `fuzz`. Each goes on from the corpus that it found before; the
 number of executions over all runs is kept beside it and printed. Ends with 1 at the first input
@@ -13,10 +13,10 @@ import subprocess
 import sys
 
 # A second for what may take 0.2 s: sanitizers make it several times slower.
-OPTIONS = ["-timeout=5", "-rss_limit_mb=1024", "-max_len=4096", "-print_final_stats=1"]
+OPTIONS = ["-timeout=5", "-rss_limit_mb=1024", "-print_final_stats=1"]
 
 
-def run(build, name, seconds):
+def run(build, name, seconds, max_len):
     folder = build / "tests" / "fuzz"
     grown, found = folder / "grown" / name, folder / "found"
     grown.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def run(build, name, seconds):
     dictionary = pathlib.Path(__file__).with_name("dictionary.txt")
     result = subprocess.run(
         [build / "bin" / f"{name}_fuzzer", grown, folder / "corpus" / name, *OPTIONS]
-        + [f"-max_total_time={seconds}", f"-dict={dictionary}", f"-artifact_prefix={found}/{name}-"],
+        + [f"-max_total_time={seconds}", f"-max_len={max_len}", f"-dict={dictionary}", f"-artifact_prefix={found}/{name}-"],
         capture_output=True,
         text=True,
         errors="replace",
@@ -45,11 +45,12 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--max-len", type=int, default=4096, help="bytes of the longest input; shorter ones run faster")
     arguments = parser.parse_intermixed_args()
     build = arguments.build.resolve()
     corpus = build / "tests" / "fuzz" / "corpus"
     names = arguments.names or sorted(each.name for each in corpus.iterdir() if each.is_dir())
-    sys.exit(0 if all([run(build, name, arguments.seconds) for name in names]) else 1)
+    sys.exit(0 if all([run(build, name, arguments.seconds, arguments.max_len) for name in names]) else 1)
 
 
 if __name__ == "__main__":
