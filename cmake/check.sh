@@ -1,5 +1,5 @@
 # What `./x check` does beyond `./x test`, with the functions of `x`: other compilers, another standard library,
-# another processor, the fuzzers and clang-tidy.
+# another processor, ThreadSanitizer, the fuzzers and clang-tidy.
 
 check_packages() {
   has clang++ || echo clang
@@ -22,7 +22,7 @@ check_clang() {
   build clang xattn xattn-cli xattn-demo xattn_readers_test xattn_text_test xattn_pictures_test xattn_kernels_test
   await_originals
   say "Testing build/clang"
-  ctest --preset clang
+  ctest --preset clang --parallel "${XATTN_JOBS:-$(jobs)}"
 }
 
 # The library's and the programs' sources as `build/clang` compiles them, but with libc++ as macOS has it. Only
@@ -47,7 +47,17 @@ check_arm64() {
   configure arm64 -DXATTN_FMT_INCLUDE_DIR="$fmt"
   compile arm64 all
   say "Testing build/arm64 under qemu"
-  ctest --preset arm64
+  ctest --preset arm64 --parallel "${XATTN_JOBS:-$(jobs)}"
+}
+
+# LibTorch itself is not instrumented: with one OpenMP thread, whose barriers ThreadSanitizer does not see, only what
+# is ours is watched.
+check_threads() {
+  build tsan xattn_text_test xattn_schedulers_test xattn_ops_test xattn_nn_test xattn_simple_unet_test \
+    xattn_unet_test xattn_pipelines_test
+  await_originals
+  say "Testing under ThreadSanitizer"
+  ctest --preset tsan --parallel "${XATTN_JOBS:-$(jobs)}"
 }
 
 check_fuzzers() {
@@ -84,6 +94,7 @@ check_all() {
   check_clang
   check_libcxx
   check_arm64
+  check_threads
   check_fuzzers
   check_tidy
 }

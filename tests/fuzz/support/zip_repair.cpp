@@ -23,11 +23,15 @@ std::string inflated(std::string_view packed) {
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return {};
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
-  std::string out(kMost, '\0');
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(kMost);
-  inflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
+  std::string out;
+  for (int status = Z_OK; status == Z_OK && out.size() < kMost;) {
+    constexpr std::size_t kPart = 4096;
+    out.resize(out.size() + kPart);
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + out.size() - kPart);
+    stream.avail_out = kPart;
+    status = inflate(&stream, Z_NO_FLUSH);
+    out.resize(out.size() - stream.avail_out);
+  }
   inflateEnd(&stream);
   return out;
 }
