@@ -69,8 +69,9 @@ check_fuzzers() {
 # The lines that differ from origin/main or, without one, from the last commit: of as many sources as a few
 # minutes allow.
 check_tidy() {
-  base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD~1)
-  [ "$base" != "$(git rev-parse HEAD)" ] || base=$(git rev-parse HEAD~1)
+  base=$(git merge-base HEAD origin/main 2>/dev/null || true)
+  [ -n "$base" ] && [ "$base" != "$(git rev-parse HEAD)" ] || base=$(git rev-parse --quiet --verify HEAD~1 || true)
+  [ -n "$base" ] || { say "clang-tidy: there is no commit to compare with"; return 0; }
   changed=$(git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp' 'apps/*.cpp')
   [ -n "$changed" ] || { say "clang-tidy: no source has changed"; return 0; }
   files=$(printf '%s\n' "$changed" | head -n 12)

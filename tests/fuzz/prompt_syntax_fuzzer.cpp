@@ -69,11 +69,13 @@ void run(std::string_view prompt) {
 }  // namespace xattn::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // Once as it is, and once many times over, where what a bracket left open adds up.
   const std::string_view prompt(reinterpret_cast<const char*>(data), size);
   xattn::fuzz::run(prompt);
-  std::string repeated;
-  while (size > 0 && size <= 32 && repeated.size() < 2000) repeated += prompt;
-  if (!repeated.empty()) xattn::fuzz::run(repeated);
+  // Some also many times over, where what a bracket left open adds up.
+  if (size > 0 && size <= 32 && data[size / 2] % 16 == 0) {
+    std::string repeated;
+    while (repeated.size() < 2000) repeated += prompt;
+    xattn::fuzz::run(repeated);
+  }
   return 0;
 }
