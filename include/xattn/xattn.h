@@ -60,6 +60,7 @@
 #include <xattn/nn/upsample_2d.h>
 #include <xattn/ops/attention.h>
 #include <xattn/ops/attention_path.h>
+#include <xattn/ops/conv2d.h>
 #include <xattn/ops/cross_attention.h>
 #include <xattn/ops/linear.h>
 #include <xattn/ops/prepared_text.h>

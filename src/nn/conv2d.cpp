@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "xattn/nn/initialization.h"
+#include "xattn/ops/conv2d.h"
 
 namespace xattn {
 
@@ -34,7 +35,7 @@ void Conv2dImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& input) {
-  return torch::conv2d(input, effective_weight(), bias, options.stride(), options.padding());
+  return conv2d(input, effective_weight(), bias, options.stride(), options.padding());
 }
 
 }  // namespace xattn

@@ -45,4 +45,11 @@ bool linear_is_faster(int64_t rows) {
   return use_kernels() && is_measured && rows > 1 && processor() != Processor::kOther;
 }
 
+// A quarter of the multiplications, but the weights are transformed each time.
+bool winograd_is_faster(int64_t tiles) {
+  constexpr int64_t kFewest = 16;
+  static const bool is_measured = is_amd();
+  return use_kernels() && is_measured && tiles >= kFewest && processor() != Processor::kOther;
+}
+
 }  // namespace xattn::cpu

@@ -22,4 +22,8 @@ Processor processor();
 /// same whenever it is asked on one machine.
 bool linear_is_faster(int64_t rows);
 
+/// Whether `cpu::winograd_conv2d` is faster than LibTorch's convolution for so many tiles of 4×4
+/// pixels in all images. It says the same whenever it is asked on one machine.
+bool winograd_is_faster(int64_t tiles);
+
 }  // namespace xattn::cpu

@@ -43,6 +43,19 @@ struct StoredMatrix {
   int64_t column_step;
 };
 
+/// An image in memory whose channels lie side by side: element (y, x, c) is at
+/// data[(y * width + x) * channels + c].
+struct PixelMap {
+  float* data;
+  int64_t height, width, channels;
+};
+
+/// Tiles of a 3×3 convolution with a padding of 1, row by row: `kOut`² pixels of the result from
+/// `kIn`² of the input, by products at `kPositions` positions; see vector_winograd.h.
+struct Winograd {
+  static constexpr int kIn = 6, kOut = 4, kPositions = kIn * kIn;
+};
+
 struct Kernels {
   const char* name;
   /// Columns of a panel.
@@ -66,6 +79,20 @@ struct Kernels {
   /// tokens. Where every score is -∞ the weights are zero.
   void (*softmax_over_text)(int64_t heads, int64_t text_tokens, int64_t image_tokens,
                             const float* bias, Panels scores);
+  /// Turns the weights `[columns, in_channels, 3, 3]` of a panel's channels into factors, in double
+  /// precision: `[in_channels, panel]` at out + position * position_step, filled up with zeros.
+  void (*enter_weights)(const float* weight, int64_t in_channels, int64_t columns, float* out,
+                        int64_t position_step);
+  /// Turns what tiles need of a map into factors: that of a tile, channel and position is at
+  /// out[position * position_step + (tile - first) * channels + channel]. A whole number of vectors
+  /// of channels.
+  void (*enter_tiles)(PixelMap map, int64_t first, int64_t tiles, float* out,
+                      int64_t position_step);
+  /// Turns products, of which that of a tile, channel and position is at products[position *
+  /// position_step + (tile - first) * row_step + channel], into `channels` channels of pixels, with
+  /// a bias unless it is null. A whole number of vectors of channels.
+  void (*leave_tiles)(const float* products, int64_t position_step, int64_t row_step, int64_t first,
+                      int64_t tiles, int64_t channels, const float* bias, PixelMap out);
 };
 
 /// Those that run on this processor, fastest first.

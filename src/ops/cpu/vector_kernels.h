@@ -4,6 +4,7 @@
 #include "ops/cpu/vector_pack.h"
 #include "ops/cpu/vector_product.h"
 #include "ops/cpu/vector_softmax.h"
+#include "ops/cpu/vector_winograd.h"
 
 namespace xattn::cpu {
 
@@ -18,6 +19,7 @@ struct VectorKernels {
   using Pack = VectorPack<Lanes, Lanes * Vectors>;
   using Product = VectorProduct<Lanes, Vectors, Rows>;
   using Softmax = VectorSoftmax<Lanes, Lanes * Vectors>;
+  using Tiles = VectorWinograd<Lanes, Lanes * Vectors>;
 
   static constexpr Kernels table(const char* name) {
     return {name,
@@ -26,7 +28,10 @@ struct VectorKernels {
             Product::multiply,
             Product::multiply_packed,
             Product::multiply_rows,
-            Softmax::softmax_over_text};
+            Softmax::softmax_over_text,
+            Tiles::enter_weights,
+            Tiles::enter_tiles,
+            Tiles::leave_tiles};
   }
 };
 

@@ -4,13 +4,14 @@
 
 namespace xattn::cpu {
 
-/// Vectors of `Lanes` floats, and of whole numbers as wide.
+/// Vectors of `Lanes` floats, of as many doubles, and of whole numbers as wide as floats.
 ///
 /// Each instance is used by one kind of processor alone, and everything is always inlined. So the
 /// linker has nothing to choose from: it would keep one copy, perhaps of the wrong processor.
 template <int Lanes>
 struct VectorTypes {
   using Floats [[gnu::vector_size(Lanes * sizeof(float))]] = float;
+  using Doubles [[gnu::vector_size(Lanes * sizeof(double))]] = double;
   using Ints [[gnu::vector_size(Lanes * sizeof(int32_t))]] = int32_t;
   using Halves [[gnu::vector_size(Lanes * sizeof(uint16_t))]] = uint16_t;
   // The same in memory, wherever they lie.

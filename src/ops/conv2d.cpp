@@ -1,0 +1,40 @@
+#include "xattn/ops/conv2d.h"
+
+#include <ATen/ops/conv2d.h>
+
+#include <optional>
+
+#include "core/check.h"
+#include "ops/cpu/choice.h"
+#include "ops/cpu/winograd.h"
+#include "ops/gradient.h"
+
+namespace xattn {
+namespace {
+
+bool can_use_winograd(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto is_plain = [](const at::Tensor& tensor) {
+    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
+  };
+  // What does not fit is at::conv2d's to refuse, and autocast's casts are at::conv2d's to make.
+  return is_plain(x) && is_plain(weight) && x.dim() == 4 && weight.dim() == 4 &&
+         x.size(1) == weight.size(1) && weight.size(2) == 3 && weight.size(3) == 3 &&
+         (!bias.defined() ||
+          (is_plain(bias) && bias.dim() == 1 && bias.size(0) == weight.size(0))) &&
+         !is_autocast(at::kCPU) && !wants_gradient({x, weight, bias}) &&
+         cpu::winograd_fits(weight.size(1), weight.size(0)) &&
+         cpu::winograd_is_faster(cpu::winograd_tiles(x));
+}
+
+}  // namespace
+
+at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                  int64_t stride, int64_t padding) {
+  if (stride == 1 && padding == 1 && can_use_winograd(x, weight, bias)) {
+    return cpu::winograd_conv2d(x, weight, bias);
+  }
+  return at::conv2d(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, stride,
+                    padding);
+}
+
+}  // namespace xattn

@@ -1,0 +1,154 @@
+// `conv2d` takes Winograd's way or LibTorch's, and says the same whichever it takes.
+
+#include "xattn/ops/conv2d.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <gtest/gtest.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include <cmath>
+
+#include "ops/cpu/choice.h"
+#include "ops/cpu/winograd.h"
+#include "support/parity.h"
+
+namespace xattn {
+namespace {
+
+using testing::is_near;
+using testing::is_same;
+
+constexpr double kTolerance = 5e-6;
+
+at::Tensor in_doubles(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::conv2d(x.to(at::kDouble), weight.to(at::kDouble),
+                    bias.defined() ? std::optional(bias.to(at::kDouble)) : std::nullopt, 1, 1)
+      .to(at::kFloat);
+}
+
+at::Tensor weight_of(int64_t out_channels, int64_t in_channels) {
+  return torch::randn({out_channels, in_channels, 3, 3}) / (3 * std::sqrt(in_channels));
+}
+
+class WinogradConv2d : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!cpu::use_kernels()) GTEST_SKIP() << "no kernels but LibTorch's";
+    torch::manual_seed(7);
+  }
+  torch::NoGradGuard no_grad_;
+};
+
+TEST_F(WinogradConv2d, OfAnySizeIsLibTorchs) {
+  for (const auto& [in_channels, out_channels] :
+       {std::pair{16, 16}, {16, 48}, {48, 16}, {64, 112}, {400, 32}, {320, 320}}) {
+    const auto weight = weight_of(out_channels, in_channels), bias = torch::randn({out_channels});
+    for (const auto& [batch, height, width] : {std::tuple{1, 1, 1},
+                                               {1, 2, 3},
+                                               {2, 4, 4},
+                                               {3, 5, 9},
+                                               {1, 7, 6},
+                                               {2, 16, 13},
+                                               {1, 33, 40}}) {
+      const auto x = torch::randn({batch, in_channels, height, width}),
+                 expected = in_doubles(x, weight, bias);
+      EXPECT_TRUE(is_near("x", cpu::winograd_conv2d(x, weight, bias), expected, kTolerance));
+      const auto pixels = x.contiguous(at::MemoryFormat::ChannelsLast);
+      EXPECT_TRUE(
+          is_near("pixels", cpu::winograd_conv2d(pixels, weight, bias), expected, kTolerance));
+      const auto part = torch::cat({x, x}, 3).slice(3, width);
+      EXPECT_TRUE(is_near("part", cpu::winograd_conv2d(part, weight, bias), expected, kTolerance));
+    }
+  }
+}
+
+TEST_F(WinogradConv2d, WithoutBiasAndOfNothing) {
+  const auto x = torch::randn({2, 32, 12, 12}), weight = weight_of(32, 32);
+  EXPECT_TRUE(is_near("output", cpu::winograd_conv2d(x, weight, {}), in_doubles(x, weight, {}),
+                      kTolerance));
+  EXPECT_EQ(cpu::winograd_conv2d(x.slice(0, 0, 0), weight, {}).sizes(),
+            (at::IntArrayRef{0, 32, 12, 12}));
+}
+
+TEST_F(WinogradConv2d, TakesWeightsAsTheyLie) {
+  const auto x = torch::randn({1, 32, 40, 40}), weight = weight_of(64, 32),
+             bias = torch::randn({64});
+  const auto expected = cpu::winograd_conv2d(x, weight, bias);
+  EXPECT_TRUE(is_same(
+      "channels last",
+      cpu::winograd_conv2d(x, weight.contiguous(at::MemoryFormat::ChannelsLast), bias), expected));
+  EXPECT_TRUE(is_same(
+      "every other",
+      cpu::winograd_conv2d(x, torch::stack({weight, weight}, 1).flatten(0, 1).slice(0, 0, 128, 2),
+                           torch::stack({bias, bias}, 1).flatten().slice(0, 0, 128, 2)),
+      expected));
+}
+
+TEST_F(WinogradConv2d, IsNearForAnyNumberOfThreads) {
+  const auto threads = at::get_num_threads();
+  const auto x = torch::randn({1, 48, 61, 45}), weight = weight_of(48, 48);
+  const auto expected = cpu::winograd_conv2d(x, weight, {});
+  for (const int some : {1, 2, 3, 8}) {
+    at::set_num_threads(some);
+    EXPECT_TRUE(is_near("output", cpu::winograd_conv2d(x, weight, {}), expected, 1e-6)) << some;
+  }
+  at::set_num_threads(threads);
+}
+
+// The twin that must fail.
+TEST_F(WinogradConv2d, NoticesAChangedWeight) {
+  const auto x = torch::randn({1, 16, 16, 16}), weight = weight_of(16, 16),
+             expected = in_doubles(x, weight, {});
+  weight[3][5][1][2] += 1e-3;
+  EXPECT_FALSE(is_near("output", cpu::winograd_conv2d(x, weight, {}), expected, kTolerance));
+}
+
+TEST(Conv2dChoice, IsTheSameEachTime) {
+  for (const int64_t tiles : {0, 4, 16, 64, 4096}) {
+    const auto faster = cpu::winograd_is_faster(tiles);
+    EXPECT_EQ(cpu::winograd_is_faster(tiles), faster);
+    EXPECT_LE(faster, cpu::use_kernels());
+    EXPECT_LE(faster, cpu::processor() != cpu::Processor::kOther);
+  }
+  EXPECT_FALSE(cpu::winograd_is_faster(4));  // the weights take longer than the tiles
+}
+
+TEST(Conv2dOp, IsLibTorchsWhicheverItTakes) {
+  torch::manual_seed(8);
+  const torch::NoGradGuard no_grad;
+  const auto x = torch::randn({2, 32, 24, 24}), weight = weight_of(32, 32),
+             bias = torch::randn({32});
+  EXPECT_TRUE(
+      is_near("output", conv2d(x, weight, bias, 1, 1), in_doubles(x, weight, bias), kTolerance));
+  for (const auto& [stride, padding] : {std::pair{2, 1}, {1, 0}, {1, 2}, {2, 0}}) {
+    EXPECT_TRUE(is_same("elsewhere", conv2d(x, weight, bias, stride, padding),
+                        at::conv2d(x, weight, bias, stride, padding)));
+  }
+  EXPECT_TRUE(is_same("1x1", conv2d(x, weight.slice(2, 0, 1).slice(3, 0, 1), bias, 1, 0),
+                      at::conv2d(x, weight.slice(2, 0, 1).slice(3, 0, 1), bias)));
+  EXPECT_TRUE(is_same("odd channels", conv2d(x.slice(1, 0, 20), weight.slice(1, 0, 20), bias, 1, 1),
+                      at::conv2d(x.slice(1, 0, 20), weight.slice(1, 0, 20), bias, 1, 1)));
+  EXPECT_ANY_THROW(conv2d(x, weight.slice(1, 0, 16), bias, 1, 1));
+  EXPECT_ANY_THROW(conv2d(x.to(at::kDouble), weight, bias, 1, 1));
+  EXPECT_ANY_THROW(conv2d(x, weight, bias.slice(0, 0, 16), 1, 1));
+}
+
+TEST(Conv2dOp, GivesWayToGradientsAndAutocast) {
+  torch::manual_seed(9);
+  auto x = torch::randn({2, 32, 24, 24}), weight = weight_of(32, 32).requires_grad_(true);
+  const auto plain = at::conv2d(x, weight, {}, 1, 1);
+  const auto output = conv2d(x, weight, {}, 1, 1);
+  EXPECT_TRUE(is_same("output", output.detach(), plain.detach()));
+  output.sum().backward();
+  EXPECT_TRUE(weight.grad().defined());
+  const torch::NoGradGuard no_grad;
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  const auto cast = conv2d(x, weight, {}, 1, 1);
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  EXPECT_EQ(cast.scalar_type(), at::kBFloat16);
+}
+
+}  // namespace
+}  // namespace xattn
