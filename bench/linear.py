@@ -22,7 +22,7 @@ def measure(program: Path, threads: int, rounds: int) -> list[dict[str, Any]]:
         text=True,
         check=True,
     )
-    return json.loads(done.stdout)["linear"]
+    return json.loads(done.stdout)["layers"]
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:

@@ -1,4 +1,5 @@
-// xattn bench: how fast cross attention and linear layers are on this machine, within one run.
+// xattn bench: how fast cross attention, linear layers and convolutions are on this machine, within
+// one run.
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/mm.h>
@@ -17,7 +18,7 @@
 #include "commands.h"
 #include "contender.h"
 #include "io/json.h"
-#include "linear_bench.h"
+#include "layer_bench.h"
 #include "support/difference.h"
 #include "support/process.h"
 #include "support/program.h"
@@ -116,7 +117,7 @@ Case unet_case(int64_t e, int64_t size, int64_t t) {
 /// The cases that have `text` in their names.
 struct Cases {
   std::vector<Case> modules;
-  std::vector<LinearCase> linear;
+  std::vector<LayerCase> layers;
 };
 
 Cases cases_with(const std::string& text) {
@@ -129,12 +130,13 @@ Cases cases_with(const std::string& text) {
     names += (names.empty() ? "" : ", ") + test.name;
     if (test.name.find(text) != std::string::npos) found.modules.push_back(test);
   }
-  for (const auto& test : linear_cases()) {
-    if (test.name().find(text) != std::string::npos) found.linear.push_back(test);
+  for (const auto& test : layer_cases()) {
+    if (test.name.find(text) != std::string::npos) found.layers.push_back(test);
   }
-  if (found.modules.empty() && found.linear.empty()) {
-    throw UsageError(fmt::format("--case: '{}' is in the name of none of: {}, Linear ROWSxIN->OUT",
-                                 text, names));
+  if (found.modules.empty() && found.layers.empty()) {
+    throw UsageError(fmt::format(
+        "--case: '{}' is in the name of none of: {}, Linear ROWSxIN->OUT, Conv2d BxCxHxW->OUT",
+        text, names));
   }
   return found;
 }
@@ -191,8 +193,8 @@ void print_text(const nlohmann::ordered_json& result) {
   }
 }
 
-void print_linear(const nlohmann::ordered_json& row) {
-  fmt::print("  {:<26}{:>9.3f} ms {:>9.3f} ms {:>7.2f}x   difference {:.0e}\n",
+void print_layer(const nlohmann::ordered_json& row) {
+  fmt::print("  {:<28}{:>9.3f} ms {:>9.3f} ms {:>7.2f}x   difference {:.0e}\n",
              row["case"].get<std::string>(), row["milliseconds"].get<double>(),
              row["milliseconds_of_libtorch"].get<double>(),
              row["times_as_fast_as_libtorch"].get<double>(), row["difference"].get<double>());
@@ -207,7 +209,7 @@ int bench(const BenchOptions& options) {
   nlohmann::ordered_json document = {{"threads", at::get_num_threads()},
                                      {"sgemm_gflops", peak / 1e9},
                                      {"cases", nlohmann::ordered_json::array()},
-                                     {"linear", nlohmann::ordered_json::array()}};
+                                     {"layers", nlohmann::ordered_json::array()}};
   if (!options.json) {
     fmt::print(
         "{} threads, sgemm {:.0f} GFLOP/s; x: times as fast as the faster of explicit and sdpa\n",
@@ -218,12 +220,12 @@ int bench(const BenchOptions& options) {
     document["cases"].push_back(result);
     if (!options.json) print_text(result);
   }
-  if (!options.json && !cases.linear.empty()) {
-    fmt::print("Linear: ours, LibTorch's, times as fast as LibTorch's\n");
+  if (!options.json && !cases.layers.empty()) {
+    fmt::print("layers: ours, LibTorch's, times as fast as LibTorch's\n");
   }
-  for (const auto& test : cases.linear) {
-    document["linear"].push_back(measure_linear(test, options.rounds));
-    if (!options.json) print_linear(document["linear"].back());
+  for (const auto& test : cases.layers) {
+    document["layers"].push_back(measure_layer(test, options.rounds));
+    if (!options.json) print_layer(document["layers"].back());
   }
   if (options.json) fmt::print("{}\n", document.dump(2));
   return kDone;
@@ -233,8 +235,9 @@ int bench(const BenchOptions& options) {
 
 Command add_bench(CLI::App& program) {
   auto options = std::make_shared<BenchOptions>();
-  auto* command = program.add_subcommand(
-      "bench", "Times cross attention and linear layers, interleaved, as ratios on this machine.");
+  auto* command = program.add_subcommand("bench",
+                                         "Times cross attention, linear layers and convolutions, "
+                                         "interleaved, as ratios on this machine.");
   auto* json = command->add_flag("--json", options->json, "print JSON");
   command->add_option("--threads", options->threads, "threads (default: as LibTorch chooses)")
       ->check(CLI::Range(1, 1024));

@@ -47,7 +47,7 @@ bool linear_is_faster(int64_t rows) {
 
 // A quarter of the multiplications, but the weights are transformed each time.
 bool winograd_is_faster(int64_t tiles) {
-  constexpr int64_t kFewest = 16;
+  constexpr int64_t kFewest = 20;
   static const bool is_measured = is_amd();
   return use_kernels() && is_measured && tiles >= kFewest && processor() != Processor::kOther;
 }

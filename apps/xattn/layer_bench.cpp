@@ -1,0 +1,127 @@
+#include "layer_bench.h"
+
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/randn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "support/difference.h"
+#include "timing.h"
+#include "xattn/ops/conv2d.h"
+#include "xattn/ops/linear.h"
+
+namespace xattn::apps {
+namespace {
+
+/// The median of some calls in a row, enough to fill a turn.
+template <typename Work>
+double turn(const Work& work) {
+  const auto once = seconds_of(work);  // warms the caches, too
+  std::vector<double> seconds;
+  for (auto left = std::clamp(static_cast<int>(0.01 / once), 1, 100); left > 0; --left) {
+    seconds.push_back(seconds_of(work));
+  }
+  return median(seconds);
+}
+
+LayerCase linear_case(int64_t rows, int64_t in, int64_t out) {
+  return {fmt::format("Linear {}x{}->{}", rows, in, out), [=] {
+            const auto x = at::randn({rows, in}), weight = at::randn({out, in}),
+                       bias = at::randn({out});
+            return LayerPair{[=] { return xattn::linear(x, weight, bias); },
+                             [=] { return at::linear(x, weight, bias); }};
+          }};
+}
+
+LayerCase conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size) {
+  return {fmt::format("Conv2d {}x{}x{}x{}->{}", batch, in, size, size, out), [=] {
+            const auto x = at::randn({batch, in, size, size}), weight = at::randn({out, in, 3, 3}),
+                       bias = at::randn({out});
+            return LayerPair{[=] { return xattn::conv2d(x, weight, bias, 1, 1); },
+                             [=] { return at::conv2d(x, weight, bias, 1, 1); }};
+          }};
+}
+
+void add_linear_cases(std::vector<LayerCase>& cases) {
+  for (const int64_t batch : {1, 2}) {
+    // Transformer blocks, with square layers and those of the feed-forward part.
+    for (const auto& [tokens, width] : {std::pair<int64_t, int64_t>{4096, 320},
+                                        {4096, 640},
+                                        {1024, 640},
+                                        {1024, 1280},
+                                        {256, 1280},
+                                        {64, 1280}}) {
+      const auto rows = batch * tokens;
+      cases.push_back(linear_case(rows, width, width));
+      cases.push_back(linear_case(rows, width, 8 * width));
+      cases.push_back(linear_case(rows, 4 * width, width));
+    }
+    // Keys and values of the text.
+    for (const int64_t text : {768, 1024, 2048}) {
+      for (const int64_t width : {320, 640, 1280})
+        cases.push_back(linear_case(batch * 77, text, width));
+    }
+    // Text encoders.
+    for (const int64_t width : {768, 1024, 1280}) {
+      cases.push_back(linear_case(batch * 77, width, width));
+      cases.push_back(linear_case(batch * 77, width, 4 * width));
+      cases.push_back(linear_case(batch * 77, 4 * width, width));
+    }
+    // Time embeddings.
+    cases.push_back(linear_case(batch, 320, 1280));
+    cases.push_back(linear_case(batch, 1280, 1280));
+    cases.push_back(linear_case(batch, 1280, 320));
+  }
+}
+
+void add_conv2d_cases(std::vector<LayerCase>& cases) {
+  for (const int64_t batch : {1, 2}) {
+    for (const auto& [in, out, size] : {std::tuple<int64_t, int64_t, int64_t>{320, 320, 64},
+                                        {960, 320, 64},
+                                        {640, 640, 32},
+                                        {1920, 640, 32},
+                                        {1280, 1280, 16},
+                                        {2560, 1280, 16},
+                                        {1280, 1280, 8}}) {
+      cases.push_back(conv2d_case(batch, in, out, size));
+    }
+  }
+  for (const auto& [in, out, size] : {std::tuple<int64_t, int64_t, int64_t>{512, 512, 64},
+                                      {512, 512, 128},
+                                      {512, 512, 256},
+                                      {256, 256, 256},
+                                      {256, 256, 512},
+                                      {128, 128, 512}}) {
+    cases.push_back(conv2d_case(1, in, out, size));
+  }
+}
+
+}  // namespace
+
+std::vector<LayerCase> layer_cases() {
+  std::vector<LayerCase> cases;
+  add_linear_cases(cases);
+  add_conv2d_cases(cases);
+  return cases;
+}
+
+nlohmann::ordered_json measure_layer(const LayerCase& test, int rounds) {
+  const auto [ours, theirs] = test.make();
+  std::vector<double> our_seconds, their_seconds, ratios;
+  for (int round = 0; round < rounds; ++round) {
+    our_seconds.push_back(turn(ours));
+    their_seconds.push_back(turn(theirs));
+    ratios.push_back(their_seconds.back() / our_seconds.back());
+  }
+  return {{"case", test.name},
+          {"milliseconds", median(our_seconds) * 1e3},
+          {"milliseconds_of_libtorch", median(their_seconds) * 1e3},
+          {"times_as_fast_as_libtorch", median(ratios)},
+          {"difference", difference(ours(), theirs()).relative()}};
+}
+
+}  // namespace xattn::apps

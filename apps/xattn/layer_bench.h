@@ -1,0 +1,29 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace xattn::apps {
+
+/// A layer's product by ours and by LibTorch's, of the same tensors.
+struct LayerPair {
+  std::function<at::Tensor()> ours, theirs;
+};
+
+/// A layer of Stable Diffusion: "Linear ROWSxIN->OUT", "Conv2d BxCxHxW->OUT".
+struct LayerCase {
+  std::string name;
+  std::function<LayerPair()> make;
+};
+
+/// `linear` of 1.5, 2 and XL, and 3×3 `conv2d` of 1.5 and of its autoencoder's decoder.
+std::vector<LayerCase> layer_cases();
+
+/// Times ours beside LibTorch's: the ratio is the median of the rounds'.
+nlohmann::ordered_json measure_layer(const LayerCase& test, int rounds);
+
+}  // namespace xattn::apps
