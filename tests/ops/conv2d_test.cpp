@@ -86,7 +86,7 @@ TEST_F(WinogradConv2d, TakesWeightsAsTheyLie) {
       expected));
 }
 
-TEST_F(WinogradConv2d, IsNearForAnyNumberOfThreads) {
+TEST_F(WinogradConv2d, IsNearOnAnyNumberOfCores) {
   const auto threads = at::get_num_threads();
   const auto x = torch::randn({1, 48, 61, 45}), weight = weight_of(48, 48);
   const auto expected = cpu::winograd_conv2d(x, weight, {});

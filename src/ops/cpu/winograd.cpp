@@ -111,7 +111,7 @@ class Convolution {
 
   void enter(int64_t first, int64_t tiles, float* factors, int64_t step) const {
     for_each_image(first, tiles, [&](int64_t image, int64_t tile, int64_t count, int64_t before) {
-      const auto pixels = const_cast<float*>(x_) + image * height_ * width_ * in_channels_;
+      auto* const pixels = const_cast<float*>(x_) + image * height_ * width_ * in_channels_;
       kernel_.enter_tiles({pixels, height_, width_, in_channels_}, tile, count,
                           factors + before * in_channels_, step);
     });
@@ -120,7 +120,7 @@ class Convolution {
   void leave(int64_t first, int64_t tiles, int64_t channel, int64_t channels,
              const float* products) const {
     for_each_image(first, tiles, [&](int64_t image, int64_t tile, int64_t count, int64_t before) {
-      const auto pixels = out_ + image * height_ * width_ * out_channels_ + channel;
+      auto* const pixels = out_ + image * height_ * width_ * out_channels_ + channel;
       kernel_.leave_tiles(products + before * channels, tiles * channels, channels, tile, count,
                           channels, bias_ ? bias_ + channel : nullptr,
                           {pixels, height_, width_, out_channels_});
