@@ -22,7 +22,7 @@ check_clang() {
   build clang xattn xattn-cli xattn-demo xattn_readers_test xattn_text_test xattn_pictures_test xattn_kernels_test
   await_originals
   say "Testing build/clang"
-  ctest --preset clang --parallel "${XATTN_JOBS:-$(jobs)}"
+  run_tests clang
 }
 
 # The library's and the programs' sources as `build/clang` compiles them, but with libc++ as macOS has it. Only
@@ -47,7 +47,7 @@ check_arm64() {
   configure arm64 -DXATTN_FMT_INCLUDE_DIR="$fmt"
   compile arm64 all
   say "Testing build/arm64 under qemu"
-  ctest --preset arm64 --parallel "${XATTN_JOBS:-$(jobs)}"
+  run_tests arm64
 }
 
 # LibTorch itself is not instrumented: with one OpenMP thread, whose barriers ThreadSanitizer does not see, only what
@@ -57,7 +57,7 @@ check_threads() {
     xattn_unet_test xattn_pipelines_test
   await_originals
   say "Testing under ThreadSanitizer"
-  ctest --preset tsan --parallel "${XATTN_JOBS:-$(jobs)}"
+  run_tests tsan
 }
 
 check_fuzzers() {

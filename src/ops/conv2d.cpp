@@ -4,24 +4,16 @@
 
 #include <optional>
 
-#include "core/check.h"
 #include "ops/cpu/choice.h"
 #include "ops/cpu/winograd.h"
-#include "ops/gradient.h"
+#include "ops/kernel_arguments.h"
 
 namespace xattn {
 namespace {
 
 bool can_use_winograd(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const auto is_plain = [](const at::Tensor& tensor) {
-    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
-  };
-  // What does not fit is at::conv2d's to refuse, and autocast's casts are at::conv2d's to make.
-  return is_plain(x) && is_plain(weight) && x.dim() == 4 && weight.dim() == 4 &&
+  return kernels_can_take(x, weight, bias) && x.dim() == 4 && weight.dim() == 4 &&
          x.size(1) == weight.size(1) && weight.size(2) == 3 && weight.size(3) == 3 &&
-         (!bias.defined() ||
-          (is_plain(bias) && bias.dim() == 1 && bias.size(0) == weight.size(0))) &&
-         !is_autocast(at::kCPU) && !wants_gradient({x, weight, bias}) &&
          cpu::winograd_fits(weight.size(1), weight.size(0)) &&
          cpu::winograd_is_faster(cpu::winograd_tiles(x));
 }

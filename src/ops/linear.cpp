@@ -4,23 +4,16 @@
 
 #include <optional>
 
-#include "core/check.h"
 #include "ops/cpu/choice.h"
 #include "ops/cpu/linear.h"
-#include "ops/gradient.h"
+#include "ops/kernel_arguments.h"
 
 namespace xattn {
 namespace {
 
 bool can_use_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const auto is_plain = [](const at::Tensor& tensor) {
-    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
-  };
-  // What does not fit is at::linear's to refuse, and autocast's casts are at::linear's to make.
-  return is_plain(x) && is_plain(weight) &&
-         (!bias.defined() || (is_plain(bias) && bias.dim() == 1)) && weight.dim() == 2 &&
-         x.dim() > 0 && x.size(-1) == weight.size(1) && !is_autocast(at::kCPU) &&
-         (!bias.defined() || bias.size(0) == weight.size(0)) && !wants_gradient({x, weight, bias});
+  return kernels_can_take(x, weight, bias) && weight.dim() == 2 && x.dim() > 0 &&
+         x.size(-1) == weight.size(1);
 }
 
 bool is_faster(const at::Tensor& x, const at::Tensor& weight) {

@@ -59,7 +59,8 @@ def main():
     build = arguments.build.resolve()
     corpus = build / "tests" / "fuzz" / "corpus"
     names = arguments.names or sorted(each.name for each in corpus.iterdir() if each.is_dir())
-    sys.exit(0 if all([run(build, name, arguments.seconds, arguments.executions, arguments.max_len) for name in names]) else 1)
+    limits = (arguments.seconds, arguments.executions, arguments.max_len)
+    sys.exit(0 if all([run(build, name, *limits) for name in names]) else 1)
 
 
 if __name__ == "__main__":

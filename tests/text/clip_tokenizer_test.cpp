@@ -1,6 +1,5 @@
 // What the tokenizer does beside giving Python's ids, with a small vocabulary that needs no Python.
 #include "xattn/text/clip_tokenizer.h"
-#include "support/processor_time.h"
 
 #include <gtest/gtest.h>
 
@@ -8,6 +7,7 @@
 
 #include "io/support/temporary_folder.h"
 #include "support.h"
+#include "support/processor_time.h"
 #include "text/unicode.h"
 #include "text/words.h"
 #include "xattn/core/error.h"

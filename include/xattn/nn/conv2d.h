@@ -26,7 +26,8 @@ struct Conv2dOptions {
 /// `torch::nn::Conv2d` with a square kernel, which `SkipInitialization` spares from drawing
 /// weights.
 ///
-/// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`.
+/// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`; how the result lies in memory
+/// is said at `conv2d` of `ops/conv2d.h`.
 ///
 /// Reference: torch 2.13.0, torch/nn/modules/conv.py, `Conv2d`.
 class XATTN_API Conv2dImpl : public torch::nn::Cloneable<Conv2dImpl> {

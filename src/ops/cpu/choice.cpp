@@ -22,6 +22,13 @@ Processor processor_of(const Kernels& kernels) {
   return name == "portable" ? Processor::kOther : Processor::kAvx2;
 }
 
+// Measured on AMD at the shapes of Stable Diffusion 1.5, 2.1 and XL, see docs/performance.md. On
+// other processors, MKL's strongest among them, nothing is measured: LibTorch's is taken.
+bool kernels_are_faster() {
+  static const bool are = use_kernels() && is_amd() && processor() != Processor::kOther;
+  return are;
+}
+
 }  // namespace
 
 bool use_kernels() {
@@ -37,19 +44,15 @@ Processor processor() {
   return found;
 }
 
-// Measured on AMD at the shapes of Stable Diffusion 1.5, 2.1 and XL, see docs/performance.md. On
-// other processors, MKL's strongest among them, nothing is measured: LibTorch's is taken.
 bool linear_is_faster(int64_t rows) {
-  static const bool is_measured = is_amd();
   // A single row is a product with a vector, which waits for memory alone.
-  return use_kernels() && is_measured && rows > 1 && processor() != Processor::kOther;
+  return rows > 1 && kernels_are_faster();
 }
 
-// A quarter of the multiplications, but the weights are transformed each time.
 bool winograd_is_faster(int64_t tiles) {
+  // A quarter of the multiplications, but the weights are transformed each time.
   constexpr int64_t kFewest = 20;
-  static const bool is_measured = is_amd();
-  return use_kernels() && is_measured && tiles >= kFewest && processor() != Processor::kOther;
+  return tiles >= kFewest && kernels_are_faster();
 }
 
 }  // namespace xattn::cpu

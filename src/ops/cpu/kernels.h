@@ -89,10 +89,10 @@ struct Kernels {
   void (*enter_tiles)(PixelMap map, int64_t first, int64_t tiles, float* out,
                       int64_t position_step);
   /// Turns products, of which that of a tile, channel and position is at products[position *
-  /// position_step + (tile - first) * row_step + channel], into `channels` channels of pixels, with
+  /// position_step + (tile - first) * channels + channel], into `channels` channels of pixels, with
   /// a bias unless it is null. A whole number of vectors of channels.
-  void (*leave_tiles)(const float* products, int64_t position_step, int64_t row_step, int64_t first,
-                      int64_t tiles, int64_t channels, const float* bias, PixelMap out);
+  void (*leave_tiles)(const float* products, int64_t position_step, int64_t first, int64_t tiles,
+                      int64_t channels, const float* bias, PixelMap out);
 };
 
 /// Those that run on this processor, fastest first.

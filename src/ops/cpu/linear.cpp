@@ -11,10 +11,6 @@
 namespace xattn::cpu {
 namespace {
 
-int64_t divide_up(int64_t value, int64_t by) {
-  return (value + by - 1) / by;
-}
-
 /// Blocks of a product, each a size at most `largest` and a whole number of `unit`s.
 int64_t balanced(int64_t size, int64_t largest, int64_t unit) {
   const auto blocks = std::max<int64_t>(1, divide_up(size, largest));

@@ -9,10 +9,14 @@
 
 namespace xattn::cpu {
 
+inline int64_t divide_up(int64_t value, int64_t by) {
+  return (value + by - 1) / by;
+}
+
 /// Room for `count` packed matrices of float32, `[count, panels, rows, panel]`.
 inline at::Tensor empty_packed(int64_t count, int64_t rows, int64_t columns) {
   const auto panel = kernels().panel;
-  return at::empty({count, (columns + panel - 1) / panel, rows, panel}, at::kFloat);
+  return at::empty({count, divide_up(columns, panel), rows, panel}, at::kFloat);
 }
 
 /// The packed matrix at `index`.

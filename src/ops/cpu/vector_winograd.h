@@ -124,11 +124,10 @@ struct VectorWinograd : VectorTypes<Lanes> {
     }
   }
 
-  static void leave_tiles(const float* products, int64_t position_step, int64_t row_step,
-                          int64_t first, int64_t tiles, int64_t channels, const float* bias,
-                          PixelMap out) {
+  static void leave_tiles(const float* products, int64_t position_step, int64_t first,
+                          int64_t tiles, int64_t channels, const float* bias, PixelMap out) {
     const int64_t across = (out.width + kOut - 1) / kOut;
-    for (int64_t t = first; t < first + tiles; ++t, products += row_step) {
+    for (int64_t t = first; t < first + tiles; ++t, products += channels) {
       const int64_t top = t / across * kOut, left = t % across * kOut;
       const int64_t height = least(kOut, out.height - top), width = least(kOut, out.width - left);
       float* corner = out.data + (top * out.width + left) * out.channels;

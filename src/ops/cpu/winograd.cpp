@@ -21,10 +21,6 @@ constexpr int64_t kBlockFloats = 2 << 20;
 /// Images of so few tiles are one block, whose weights each thread transforms when it needs them.
 constexpr int64_t kFewTiles = 64;
 
-int64_t up(int64_t value, int64_t by) {
-  return (value + by - 1) / by;
-}
-
 class Convolution {
  public:
   Convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
@@ -37,9 +33,9 @@ class Convolution {
         width_(x.size(3)),
         in_channels_(x.size(1)),
         out_channels_(out.size(1)),
-        panels_(up(out_channels_, kernel_.panel)),
+        panels_(divide_up(out_channels_, kernel_.panel)),
         panel_floats_(in_channels_ * kernel_.panel),
-        tiles_of_image_(up(height_, kOut) * up(width_, kOut)),
+        tiles_of_image_(divide_up(height_, kOut) * divide_up(width_, kOut)),
         tiles_(x.size(0) * tiles_of_image_) {}
 
   void compute() const { tiles_ <= kFewTiles ? compute_by_channels() : compute_by_tiles(); }
@@ -77,9 +73,9 @@ class Convolution {
     const int64_t threads = at::get_num_threads();
     // Smaller blocks would read the weights too often.
     const auto fitting = kBlockFloats / (kPositions * (in_channels_ + out_channels_));
-    const auto blocks = up(tiles_, std::clamp<int64_t>(fitting, 24, 96));
-    const auto block = up(tiles_, up(blocks, threads) * threads);
-    at::parallel_for(0, up(tiles_, block), 1, [&](int64_t begin, int64_t end) {
+    const auto blocks = divide_up(tiles_, std::clamp<int64_t>(fitting, 24, 96));
+    const auto block = divide_up(tiles_, divide_up(blocks, threads) * threads);
+    at::parallel_for(0, divide_up(tiles_, block), 1, [&](int64_t begin, int64_t end) {
       const AlignedFloats factors(kPositions * block * in_channels_),
           products(kPositions * block * out_channels_);
       for (auto i = begin; i < end; ++i) {
@@ -121,8 +117,8 @@ class Convolution {
              const float* products) const {
     for_each_image(first, tiles, [&](int64_t image, int64_t tile, int64_t count, int64_t before) {
       auto* const pixels = out_ + image * height_ * width_ * out_channels_ + channel;
-      kernel_.leave_tiles(products + before * channels, tiles * channels, channels, tile, count,
-                          channels, bias_ ? bias_ + channel : nullptr,
+      kernel_.leave_tiles(products + before * channels, tiles * channels, tile, count, channels,
+                          bias_ ? bias_ + channel : nullptr,
                           {pixels, height_, width_, out_channels_});
     });
   }
@@ -131,7 +127,7 @@ class Convolution {
   void multiply(int64_t tiles, int64_t channels, float* factors, Panels weights,
                 int64_t weights_step, float* products) const {
     std::fill_n(products, kPositions * tiles * channels, 0.0F);
-    const auto part = up(in_channels_, up(in_channels_, kWinogradPart));
+    const auto part = divide_up(in_channels_, divide_up(in_channels_, kWinogradPart));
     for (int64_t position = 0; position < kPositions; ++position) {
       for (int64_t c = 0; c < in_channels_; c += part) {
         kernel_.multiply_rows(tiles, channels, std::min(part, in_channels_ - c),
@@ -160,7 +156,7 @@ bool winograd_fits(int64_t in_channels, int64_t out_channels) {
 }
 
 int64_t winograd_tiles(const at::Tensor& x) {
-  return x.size(0) * up(x.size(2), kOut) * up(x.size(3), kOut);
+  return x.size(0) * divide_up(x.size(2), kOut) * divide_up(x.size(3), kOut);
 }
 
 at::Tensor winograd_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {

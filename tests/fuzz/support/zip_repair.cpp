@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include <algorithm>
+
 #include "io/little_endian.h"
 
 namespace xattn::fuzz {
@@ -25,10 +27,10 @@ std::string inflated(std::string_view packed) {
   stream.avail_in = static_cast<uInt>(packed.size());
   std::string out;
   for (int status = Z_OK; status == Z_OK && out.size() < kMost;) {
-    constexpr std::size_t kPart = 4096;
-    out.resize(out.size() + kPart);
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + out.size() - kPart);
-    stream.avail_out = kPart;
+    const auto part = std::min<std::size_t>(4096, kMost - out.size());
+    out.resize(out.size() + part);
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + out.size() - part);
+    stream.avail_out = static_cast<uInt>(part);
     status = inflate(&stream, Z_NO_FLUSH);
     out.resize(out.size() - stream.avail_out);
   }
