@@ -36,7 +36,7 @@ def transform(image: Any, arguments: dict[str, Any], generator: torch.Generator)
 
 def transforms(out: Path) -> Iterator[dict[str, Any]]:
     number = 0
-    for height, width in ((40, 61), (61, 40), (33, 33), (7, 20), (101, 100)):
+    for height, width in ((40, 61), (61, 40), (33, 33), (7, 20), (141, 100)):
         for random_crop, random_flip in ((False, False), (True, False), (False, True), (True, True)):
             for resample in ("lanczos", "bilinear"):
                 number += 1

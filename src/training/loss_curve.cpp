@@ -24,30 +24,51 @@ constexpr Color kPaper{255, 255, 255}, kPlot{248, 250, 252}, kGrid{226, 232, 240
     kLabel{100, 116, 139}, kLine{37, 99, 235}, kBad{220, 38, 38};
 constexpr int kScale = 2;  // dots of the font, in pixels
 
+/// The mean of each value's neighbours, which count the less the farther they are: by `keep` for
+/// each step away, on both sides, so that the mean does not lag behind.
+std::vector<double> smoothed(const std::vector<double>& values, double keep) {
+  std::vector<double> sums(values.size()), weights(values.size());
+  const auto go = [&](size_t first, size_t steps, bool forward) {
+    double sum = 0, weight = 0;
+    for (size_t i = 0; i < steps; ++i) {
+      const auto at = forward ? first + i : first - i;
+      sums[at] += keep * sum;
+      weights[at] += keep * weight;
+      sum = keep * sum + values[at];
+      weight = keep * weight + 1;
+    }
+  };
+  if (values.empty()) return {};
+  go(0, values.size(), true);
+  go(values.size() - 1, values.size(), false);
+  for (size_t i = 0; i < values.size(); ++i) sums[i] = (sums[i] + values[i]) / (weights[i] + 1);
+  return sums;
+}
+
 /// The losses that can be drawn, and the steps of those that cannot.
 struct Losses {
   explicit Losses(const std::vector<TrainingLogEntry>& entries, double smoothing) {
-    const auto memory = std::max(1.0, smoothing * static_cast<double>(entries.size()));
-    const auto keep = smoothing == 0 ? 0 : std::exp(-1 / memory);
-    double sum = 0, weight = 0;
     for (const auto& entry : entries) {
       const auto step = static_cast<double>(entry.step);
-      if (!std::isfinite(entry.loss)) {
-        bad_steps.push_back(step);
-        continue;
-      }
-      sum = keep * sum + (1 - keep) * entry.loss;
-      weight = keep * weight + (1 - keep);
-      raw.push_back({step, entry.loss});
-      mean.push_back({step, sum / weight});
+      std::isfinite(entry.loss) ? raw.push_back({step, entry.loss}) : bad_steps.push_back(step);
     }
     first_step = static_cast<double>(entries.front().step);
     last_step = static_cast<double>(entries.back().step);
+    is_logarithmic = std::all_of(raw.begin(), raw.end(), [](Point point) { return point.y > 0; });
+    std::vector<double> values;
+    for (const auto& point : raw) values.push_back(is_logarithmic ? std::log(point.y) : point.y);
+    const auto memory = smoothing * static_cast<double>(raw.size()) / 2;
+    mean = raw;
+    const auto means = smoothed(values, memory > 0 ? std::exp(-1 / memory) : 0);
+    for (size_t i = 0; i < mean.size(); ++i) {
+      mean[i].y = is_logarithmic ? std::exp(means[i]) : means[i];
+    }
   }
 
   std::vector<Point> raw, mean;
   std::vector<double> bad_steps;
   double first_step = 0, last_step = 0;
+  bool is_logarithmic = false;
 };
 
 /// The range of the axis of losses.
@@ -56,15 +77,10 @@ Axis loss_axis(const Losses& losses) {
   std::vector<double> values;
   for (const auto& point : losses.raw) values.push_back(point.y);
   std::sort(values.begin(), values.end());
-  const bool is_logarithmic = values.front() > 0;
   const auto cut = values.size() / 500;
-  auto low = values[cut], high = values[values.size() - 1 - cut];
-  for (const auto& point : losses.mean) {
-    low = std::min(low, point.y);
-    high = std::max(high, point.y);
-  }
+  const auto low = values[cut], high = values[values.size() - 1 - cut];
   constexpr double kMargin = 0.06;
-  if (is_logarithmic) {
+  if (losses.is_logarithmic) {
     const auto factor = std::max(std::pow(high / low, kMargin), 1.05);
     return {low / factor, high * factor, true};
   }
@@ -125,9 +141,12 @@ class LossCurve {
 
   void draw_ticks() {
     const auto wide = static_cast<int>((plot_.bottom - plot_.top) / 70) + 1;
+    auto last_label = 2 * plot_.bottom;
     for (const auto& tick : values_.ticks(wide)) {
       const auto y = std::round(y_of(tick.value));
       canvas_.fill({plot_.left, y - 0.5, plot_.right, y + 0.5}, kGrid);
+      if (last_label - y < 10 * kScale) continue;  // its label would touch the one below
+      last_label = y;
       canvas_.text({plot_.left - 14, y - 3.5 * kScale}, tick.label, kScale, kLabel, Align::kRight);
     }
     const auto across = static_cast<int>((plot_.right - plot_.left) / 130) + 1;
@@ -177,7 +196,11 @@ class LossCurve {
                     ? std::string("no finite loss")
                     : cat(training::number_label(rounded(losses_.mean.back().y)), " at step ",
                           static_cast<int64_t>(losses_.mean.back().x));
-    canvas_.text({plot_.right, 30}, text, kScale, kLabel, Align::kRight);
+    const auto words = Canvas::text_width(options_.title, kScale + 1) +
+                       Canvas::text_width(text, kScale) + 20 * kScale;
+    if (static_cast<double>(words) <= plot_.right - plot_.left) {  // a long title comes first
+      canvas_.text({plot_.right, 30}, text, kScale, kLabel, Align::kRight);
+    }
     if (losses_.bad_steps.empty()) return;
     canvas_.text({plot_.right, 50}, cat(losses_.bad_steps.size(), " not finite"), kScale, kBad,
                  Align::kRight);
@@ -203,9 +226,9 @@ at::Tensor draw_loss_curve(const std::vector<TrainingLogEntry>& entries,
                            const LossCurveOptions& options) {
   constexpr int64_t kLargest = 16384;
   if (entries.empty()) throw_value_error(kCurve, "entries", "entries", "none");
-  if (options.width < 320 || options.width > kLargest || options.height < 240 ||
+  if (options.width < 480 || options.width > kLargest || options.height < 320 ||
       options.height > kLargest) {
-    throw_value_error(kCurve, "width and height", "320 x 240 to 16384 x 16384",
+    throw_value_error(kCurve, "width and height", "480 x 320 to 16384 x 16384",
                       cat(options.width, " x ", options.height));
   }
   if (!(options.smoothing >= 0 && options.smoothing <= 1)) {

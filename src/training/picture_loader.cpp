@@ -36,7 +36,7 @@ const std::string& draw_caption(const CaptionedPicture& picture, at::Generator& 
   if (count == 0) throw_value_error("draw_caption", picture.name, "a caption", "none");
   if (count == 1) return picture.captions.front();
   const auto drawn = at::randint(count, {1}, generator, at::TensorOptions().dtype(at::kLong));
-  return picture.captions[drawn.item<size_t>()];
+  return picture.captions[static_cast<size_t>(drawn.item<int64_t>())];
 }
 
 struct PictureLoader::Reading {
@@ -78,15 +78,15 @@ struct PictureLoader::Reading {
       PictureBatch batch;
       std::exception_ptr problem;
       task.number = started++;
-      task.turns = order.next();
-      task.next_place = order.place();
-      lock.unlock();
       try {
+        task.turns = order.next();
+        task.next_place = order.place();
+        lock.unlock();
         batch = read(task);
       } catch (...) {
         problem = std::current_exception();
       }
-      lock.lock();
+      if (!lock.owns_lock()) lock.lock();
       done.emplace(task.number, std::pair(std::move(batch), problem));
       changed.notify_all();
     }

@@ -51,7 +51,8 @@ std::vector<TrainingCase> training_cases() {
     return {TrainingCase{}};
   }
   std::vector<TrainingCase> cases;
-  for (const auto& facts : json::parse(manifest).at("cases")) {
+  const auto document = json::parse(manifest);
+  for (const auto& facts : document.at("cases")) {
     cases.push_back({facts.at("name"),
                      area / facts.at("name").get<std::string>(),
                      {facts.at("vocab_size"), facts.at("min_frequency")}});

@@ -91,7 +91,7 @@ TEST(LossCurve, DrawsRunsOfEveryKind) {
   kept("long", draw_loss_curve(drawn_losses(3'000'000, 30)));
   kept("one", draw_loss_curve({{7, 0.5, 0, 0, 0, {}}}));
   kept("same", draw_loss_curve({{1, 2, 0, 0, 0, {}}, {2, 2, 0, 0, 0, {}}, {3, 2, 0, 0, 0, {}}}));
-  kept("small", draw_loss_curve(drawn_losses(900), {.width = 320, .height = 240}));
+  kept("small", draw_loss_curve(drawn_losses(900), {.width = 480, .height = 320}));
   auto tiny = drawn_losses(20'000);
   for (auto& entry : tiny) entry.loss = std::pow(entry.loss, 6);
   kept("decades", draw_loss_curve(tiny, {.title = "loss of the autoencoder"}));
@@ -124,8 +124,8 @@ TEST(LossCurve, RefusesWhatItCannotDraw) {
   expect_value_error([] { draw_loss_curve({}); },
                      "[draw_loss_curve] entries: expected entries, got none");
   const auto entries = drawn_losses(10);
-  expect_value_error_with([&] { draw_loss_curve(entries, {.width = 319}); },
-                          "expected 320 x 240 to 16384 x 16384, got 319 x 720");
+  expect_value_error_with([&] { draw_loss_curve(entries, {.width = 479}); },
+                          "expected 480 x 320 to 16384 x 16384, got 479 x 720");
   expect_value_error_with([&] { draw_loss_curve(entries, {.height = 16385}); }, "got 1280 x 16385");
   for (const double smoothing : {-0.1, 1.1, std::nan("")}) {
     expect_value_error_with([&] { draw_loss_curve(entries, {.smoothing = smoothing}); },

@@ -119,7 +119,7 @@ TEST(ImageFolder, NamesTheLineOfMetadata) {
        "file_name: expected the path of a picture, got 'b.png\\x00.txt'");
   line("[1]", "expected a JSON object, got [1]");
   line("{\"file_name\":\"b.png\",\"text\":\"b\xff\"}",
-       "expected UTF-8, got an invalid byte at byte 29");
+       "expected UTF-8, got an invalid byte at byte 30");
   line("{\"file_name\":\"b.png\",", "expected a JSON object, got an error at byte 22");
 }
 

@@ -15,8 +15,8 @@ namespace xattn {
 struct LossCurveOptions {
   int64_t width = 1280;
   int64_t height = 720;
-  /// Over which part of the run the bold line is smoothed, 0 to 1: an exponential mean whose memory
-  /// is so long, without the bias of its start.
+  /// Over which part of the run the bold line is smoothed, 0 to 1. Entries count by e^(−d / m), d
+  /// entries away on either side, where m is half that part.
   double smoothing = 0.02;
   /// Letters, digits and signs of ASCII.
   std::string title = "loss";
@@ -30,7 +30,7 @@ struct LossCurveOptions {
 ///
 /// Result: uint8 `[height, width, 3]`, which `save_png` writes.
 ///
-/// Throws: `ValueError` for no entries, sizes that are not 320 × 240 to 16384 × 16384, and a
+/// Throws: `ValueError` for no entries, sizes that are not 480 × 320 to 16384 × 16384, and a
 /// smoothing outside 0…1.
 XATTN_API at::Tensor draw_loss_curve(const std::vector<TrainingLogEntry>& entries,
                                      const LossCurveOptions& options = {});
