@@ -102,4 +102,14 @@
 #include <xattn/schedulers/scheduling_unipc_multistep.h>
 #include <xattn/text/clip_tokenizer.h>
 #include <xattn/text/prompt_syntax.h>
+#include <xattn/text/train_clip_tokenizer.h>
+#include <xattn/training/batch_order.h>
+#include <xattn/training/image_folder.h>
+#include <xattn/training/image_grid.h>
+#include <xattn/training/image_transform.h>
+#include <xattn/training/latent_cache.h>
+#include <xattn/training/loss_curve.h>
+#include <xattn/training/picture_loader.h>
+#include <xattn/training/training_checkpoint.h>
+#include <xattn/training/training_log.h>
 #include <xattn/version.h>

@@ -34,4 +34,10 @@ std::string quote(std::string_view text) {
   return text.size() > kLongest ? result + "…'" : result + "'";
 }
 
+std::string without_place(std::string_view message) {
+  const auto end = message.find("] ");
+  const bool has_place = message.starts_with('[') && end != std::string_view::npos;
+  return std::string(has_place ? message.substr(end + 2) : message);
+}
+
 }  // namespace xattn

@@ -35,6 +35,9 @@ std::string hex(std::uint64_t value);
 /// Text from a file, made fit for an error message: in quotes, shortened, control bytes escaped.
 std::string quote(std::string_view text);
 
+/// An error's message without its "[place] ", to be a part of another's.
+std::string without_place(std::string_view message);
+
 /// "[4, 3, 64]"
 template <class Sizes>
 std::string shape_text(const Sizes& sizes) {
