@@ -65,8 +65,7 @@ Step text_to_image(const std::string& folder, bool channels_last) {
   const auto optimization = std::make_shared<Optimization>(*unet, std::move(parameters));
   xattn::TextToImageBatch batch{.latents = input["latents"], .captions = input["ids"]};
   if (channels_last) batch.latents = batch.latents.contiguous(at::MemoryFormat::ChannelsLast);
-  const xattn::TextToImageOptions options{.loss = {.snr_gamma = 5.0},
-                                          .generator = new_generator()};
+  const xattn::TextToImageOptions options{.loss = {.snr_gamma = 5.0}, .generator = new_generator()};
   return [=] {
     const xattn::TextToImageModels models{unet, text_encoder, *scheduler};
     return xattn::text_to_image_step(optimization->step, models, batch, options).loss;
@@ -82,9 +81,8 @@ Step autoencoder(const std::string& folder, bool channels_last) {
   const auto optimization = std::make_shared<Optimization>(*model, model->parameters());
   const xattn::AutoencoderOptions options{.loss = {.edge_weight = kEdgeWeight},
                                           .generator = new_generator()};
-  return [=] {
-    return xattn::autoencoder_step(optimization->step, model, images, options).step.loss;
-  };
+  return
+      [=] { return xattn::autoencoder_step(optimization->step, model, images, options).step.loss; };
 }
 
 }  // namespace

@@ -95,9 +95,10 @@ def autoencoder_loss(model: AutoencoderKL, images: Tensor, options: dict[str, An
     posterior = model.encode(images).latent_dist
     decoded = model.decode(posterior.sample(generator)).sample
     loss = (F.l1_loss if options["reconstruction"] == "l1" else F.mse_loss)(decoded, images)
-    for dim in (2, 3):
-        loss = loss + options["edge_weight"] * F.l1_loss(decoded.diff(dim=dim), images.diff(dim=dim))
-    return loss + options["kl_weight"] * posterior.kl().sum() / posterior.mean.numel()
+    if options["edge_weight"]:
+        edges = [F.l1_loss(decoded.diff(dim=dim), images.diff(dim=dim)) for dim in (2, 3)]
+        loss = loss + options["edge_weight"] * (edges[0] + edges[1])
+    return loss + options["kl_weight"] * (posterior.kl().sum() / posterior.mean.numel())
 
 
 class Run:
@@ -107,7 +108,8 @@ class Run:
         self.parameters = parameters
         self.averaged = averaged
         self.options = options
-        self.optimizer = torch.optim.AdamW(parameters, lr=options["lr"], weight_decay=options["weight_decay"])
+        # Fused, as ours is: a key's bias has no gradient but for rounding, of which AdamW makes whole steps.
+        self.optimizer = torch.optim.AdamW(parameters, lr=options["lr"], weight_decay=options["weight_decay"], fused=True)
         self.schedule = get_scheduler(
             options["lr_scheduler"], self.optimizer,
             num_warmup_steps=options["num_warmup_steps"], num_training_steps=options["num_training_steps"],

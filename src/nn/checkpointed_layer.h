@@ -19,14 +19,14 @@ at::Tensor run_layer(const GradientCheckpointing& block, const std::shared_ptr<L
   if (!block.gradient_checkpointing || !c10::GradMode::is_enabled())
     return layer->forward(inputs...);
   // The layer is kept by what it is handed to.
-  return gradient_checkpoint(
-      layer,
-      [layer = layer.get()](const std::vector<at::Tensor>& tensors) {
-        return [&]<size_t... Index>(std::index_sequence<Index...>) {
-          return layer->forward(tensors[Index]...);
-        }(std::index_sequence_for<Tensors...>());
-      },
-      {inputs...});
+  return gradient_checkpoint(layer,
+                             [layer = layer.get()](const std::vector<at::Tensor>& tensors) {
+                               return [&]<size_t... Index>(std::index_sequence<Index...>) {
+                                 return layer->forward(tensors[Index]...);
+                               }
+                               (std::index_sequence_for<Tensors...>());
+                             },
+                             {inputs...});
 }
 
 }  // namespace xattn

@@ -14,6 +14,7 @@
 
 #include "core/call.h"
 #include "core/check.h"
+#include "ops/gradient.h"
 #include "xattn/core/autocast.h"
 
 namespace xattn {
@@ -63,6 +64,7 @@ struct Layer : torch::CustomClassHolder {
         is_autocast(xattn::is_autocast(device_.type())) {}
 
   at::Tensor compute(const variable_list& defined_inputs) const {
+    const ComputeAsForGradients as_for_gradients;
     // A parameter that is converted without gradients, as in the first pass, must not be found by
     // another layer: no cache.
     const Autocast autocast(device.type(), autocast_dtype, is_autocast, /*cache=*/false);
@@ -182,9 +184,11 @@ at::Tensor gradient_checkpoint(std::shared_ptr<torch::nn::Module> module,
     if (input.defined()) defined.push_back(input);
   for (auto& parameter : module->parameters())
     if (parameter.requires_grad()) parameters.push_back(parameter);
+  const auto needs_gradient = [](const at::Tensor& tensor) { return tensor.requires_grad(); };
+  if (parameters.empty() && std::none_of(defined.begin(), defined.end(), needs_gradient))
+    return forward(inputs);
   const auto device = defined.empty() ? at::Device(at::kCPU) : defined.front().device();
-  const auto layer =
-      c10::make_intrusive<Layer>(std::move(module), std::move(forward), device);
+  const auto layer = c10::make_intrusive<Layer>(std::move(module), std::move(forward), device);
   for (const auto& input : inputs) layer->defined.push_back(input.defined());
   return CheckpointNode::apply(layer, at::TensorList(defined), at::TensorList(parameters));
 }

@@ -9,8 +9,8 @@ namespace {
 AutoencoderLoss loss_of(const AutoencoderKL& model, const at::Tensor& images,
                         const AutoencoderOptions& options) {
   check_shape("autoencoder_step", "images", images, {"B", "C", "H", "W"});
-  const Autocast autocast(images.device().type(), options.autocast.value_or(at::kBFloat16),
-                          options.autocast.has_value());
+  std::optional<Autocast> autocast;
+  if (options.autocast) autocast.emplace(images.device().type(), *options.autocast);
   return autoencoder_loss(model, images, options.loss, options.generator);
 }
 

@@ -86,12 +86,11 @@ at::Tensor diffusion_loss(const UNet2DConditionModel& unet, const AlphaScheduler
   }
   check_shape(kDiffusionLoss, "timesteps", noise.timesteps, {latents.size(0)});
   const auto target = target_of(scheduler, batch, options.prediction_type).to(at::kFloat);
-  const auto noisy =
-      scheduler.add_noise(Schedule(), latents, noise.added_noise, noise.timesteps);
-  const auto output = unet.ptr()
-                          ->forward(noisy, noise.timesteps, batch.encoder_hidden_states,
-                                    batch.arguments)
-                          .to(at::kFloat);
+  const auto noisy = scheduler.add_noise(Schedule(), latents, noise.added_noise, noise.timesteps);
+  const auto output =
+      unet.ptr()
+          ->forward(noisy, noise.timesteps, batch.encoder_hidden_states, batch.arguments)
+          .to(at::kFloat);
   if (!options.snr_gamma) return at::mse_loss(output, target);
   const auto weights = min_snr_weights(compute_snr(scheduler, noise.timesteps), *options.snr_gamma,
                                        options.prediction_type);

@@ -89,8 +89,8 @@ void set_step_rules(LRSchedulerConfig& config, const std::string& text) {
     rule.imbue(std::locale::classic());
     if (comma == std::string::npos) {
       if (read(rule, last, '\0')) break;
-    } else if (LRStepRule found{}; read(rule, found.multiplier, ':') &&
-                                   read(rule, found.before_step, '\0')) {
+    } else if (LRStepRule found{};
+               read(rule, found.multiplier, ':') && read(rule, found.before_step, '\0')) {
       rules.push_back(found);
       rest = rest.substr(comma + 1);
       continue;
@@ -118,9 +118,9 @@ double lr_multiplier(const LRSchedulerConfig& config, int64_t step, double lr) {
   if (is_warming_up) return warmup;
   const auto progress = progress_of(config, step);
   if (config.type == LRSchedulerType::kLinear) {
-    return std::max(0.0, part(config.num_training_steps - step,
-                              std::max<int64_t>(1, config.num_training_steps -
-                                                       config.num_warmup_steps)));
+    return std::max(
+        0.0, part(config.num_training_steps - step,
+                  std::max<int64_t>(1, config.num_training_steps - config.num_warmup_steps)));
   }
   const auto cosine = [](double x) {
     return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * x)));

@@ -69,9 +69,8 @@ class StateReader {
   /// Null where the parameter has none.
   std::unique_ptr<OptimizerParamState> read(const std::string& name, const at::Tensor& parameter,
                                             bool amsgrad) {
-    const bool any = std::any_of(kParts.begin(), kParts.end(), [&](const char* part) {
-      return state_.contains(name + part);
-    });
+    const bool any = std::any_of(kParts.begin(), kParts.end(),
+                                 [&](const char* part) { return state_.contains(name + part); });
     if (!any) return nullptr;
     auto made = std::make_unique<OptimizerParamState>();
     made->step(step_of(name + ".step"));
@@ -95,16 +94,15 @@ class StateReader {
     if (step >= 1 && step <= kMostSteps && step == std::floor(step))
       return static_cast<int64_t>(step);
     problems_.push_back(fmt::format("{}: expected a whole number from 1 to {}, got {}", key,
-                                    kMostSteps, is_number ? fmt::format("{}", step)
-                                                          : tensor_text(*tensor)));
+                                    kMostSteps,
+                                    is_number ? fmt::format("{}", step) : tensor_text(*tensor)));
     return 0;
   }
 
   at::Tensor copy_of(const std::string& key, const at::Tensor& parameter) {
     const auto* tensor = find(key);
     if (!tensor) return {};
-    if (tensor->sizes() != parameter.sizes() ||
-        tensor->scalar_type() != parameter.scalar_type()) {
+    if (tensor->sizes() != parameter.sizes() || tensor->scalar_type() != parameter.scalar_type()) {
       problems_.push_back(fmt::format("{}: expected {}, got {}", key, tensor_text(parameter),
                                       tensor_text(*tensor)));
       return {};

@@ -26,11 +26,9 @@ std::vector<at::Tensor> all_parameters(const torch::optim::Optimizer& optimizer)
 
 OptimizerStep::OptimizerStep(torch::optim::Optimizer& optimizer,
                              const OptimizerStepOptions& options)
-    : optimizer_(optimizer),
-      options_(options),
-      learning_rate_(optimizer.defaults().get_lr()) {
-  check_at_least(kOptimizerStep, "gradient_accumulation_steps",
-                 options.gradient_accumulation_steps, 1);
+    : optimizer_(optimizer), options_(options), learning_rate_(optimizer.defaults().get_lr()) {
+  check_at_least(kOptimizerStep, "gradient_accumulation_steps", options.gradient_accumulation_steps,
+                 1);
   if (options.max_grad_norm && !(*options.max_grad_norm > 0)) {
     throw_value_error(kOptimizerStep, "max_grad_norm", "above 0",
                       fmt::format("{}", *options.max_grad_norm));
@@ -53,9 +51,9 @@ OptimizerStepResult OptimizerStep::operator()(const at::Tensor& loss) {
   if (++progress_.accumulated < count) return result;
 
   if (options_.max_grad_norm) {
-    result.grad_norm = finite("the norm of the gradients",
-                              torch::nn::utils::clip_grad_norm_(all_parameters(optimizer_),
-                                                                *options_.max_grad_norm));
+    result.grad_norm = finite(
+        "the norm of the gradients",
+        torch::nn::utils::clip_grad_norm_(all_parameters(optimizer_), *options_.max_grad_norm));
   }
   optimizer_.step();
   optimizer_.zero_grad();

@@ -43,17 +43,17 @@ at::Tensor text_to_image_loss(const TextToImageModels& models, const TextToImage
   if (!batch.captions.defined() || !batch.latents.defined() ||
       batch.captions.dim() != (models.text_encoder ? 2 : 3) ||
       batch.captions.size(0) != batch.latents.size(0)) {
-    throw_value_error(kTextToImage, "captions",
-                      models.text_encoder ? "[B, T], B as latents" : "[B, T, E], B as latents",
-                      batch.captions.defined() ? shape_text(batch.captions.sizes())
-                                               : "an undefined tensor");
+    throw_value_error(
+        kTextToImage, "captions",
+        models.text_encoder ? "[B, T], B as latents" : "[B, T, E], B as latents",
+        batch.captions.defined() ? shape_text(batch.captions.sizes()) : "an undefined tensor");
   }
   DiffusionBatch drawn{.latents = batch.latents};
   drawn.noise = draw_diffusion_noise(batch.latents, models.scheduler.num_train_timesteps(),
                                      options.noise, options.generator);
   const auto captions = dropped_captions(batch.captions, options);
-  const Autocast autocast(batch.latents.device().type(), options.autocast.value_or(at::kBFloat16),
-                          options.autocast.has_value());
+  std::optional<Autocast> autocast;
+  if (options.autocast) autocast.emplace(batch.latents.device().type(), *options.autocast);
   drawn.encoder_hidden_states = features_of(models, captions);
   return diffusion_loss(models.unet, models.scheduler, drawn, options.loss);
 }

@@ -31,7 +31,8 @@ TEST(Autocast, ItEndsWithItsScope) {
 }
 
 TEST(Autocast, TrainingInBfloat16IsNearThatInFloat32) {
-  const DDPMScheduler scheduler;
+  const DDPMSchedulerConfig config;
+  const DDPMScheduler scheduler(config);
   std::vector<double> losses;
   for (const bool autocast : {false, true}) {
     const TextToImageModels models{small_unet(), small_text_encoder(), scheduler};
@@ -60,8 +61,8 @@ TEST(Autocast, AnAutoencoderTrainsInBfloat16) {
   AdamW optimizer(model->parameters());
   OptimizerStep step(optimizer);
   const auto images = drawn({2, 3, 16, 16}, 1).clamp(-1, 1);
-  const auto result = autoencoder_step(
-      step, model, images, {.loss = {.edge_weight = 0.5}, .autocast = at::kBFloat16});
+  const auto result = autoencoder_step(step, model, images,
+                                       {.loss = {.edge_weight = 0.5}, .autocast = at::kBFloat16});
   EXPECT_TRUE(result.step.stepped);
   EXPECT_EQ(result.parts.loss.scalar_type(), torch::kFloat);
   EXPECT_FALSE(result.parts.kl.requires_grad());

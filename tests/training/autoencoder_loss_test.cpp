@@ -32,7 +32,8 @@ TEST(AutoencoderLoss, ItIsItsEquation) {
   const auto decoded = model.ptr()->decode(posterior.sample(generator_of(3)));
   const AutoencoderLossOptions options{.edge_weight = 0.7, .kl_weight = 0.03};
   const auto found = autoencoder_loss(model, images, options, generator_of(3));
-  EXPECT_TRUE(is_near("reconstruction", found.reconstruction, (decoded - images).abs().mean(), 1e-6));
+  EXPECT_TRUE(
+      is_near("reconstruction", found.reconstruction, (decoded - images).abs().mean(), 1e-6));
   const auto edges = edges_by_hand(decoded, images, true) + edges_by_hand(decoded, images, false);
   EXPECT_NEAR(found.edges.item<double>(), edges, 1e-5);
   const auto kl =
@@ -51,9 +52,12 @@ TEST(AutoencoderLoss, ItIsItsEquation) {
 
 TEST(AutoencoderLoss, PicturesThatDoNotComeBackInTheirSizeAreRefused) {
   const auto model = small_autoencoder();
-  expect_value_error([&] { autoencoder_loss(model, drawn({1, 3, 15, 16}, 1)); },
-                     "[autoencoder_loss] the reconstruction: expected [1, 3, 15, 16], got [1, 3, "
-                     "14, 16]");
+  expect_value_error(
+      [&] {
+        autoencoder_loss(model, drawn({1, 3, 15, 16}, 1));
+      },
+      "[autoencoder_loss] the reconstruction: expected [1, 3, 15, 16], got [1, 3, "
+      "14, 16]");
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ TEST(CaptionDropout, WhatDoesNotFitIsRefused) {
   expect_value_error(
       [&] { drop_captions(ids, torch::zeros({3}, torch::kBool), torch::zeros({3}, torch::kLong)); },
       "[drop_captions] empty: expected int64 [4], got int64 [3]");
-  expect_value_error_with(
-      [&] { drop_captions(ids, torch::zeros({2}, torch::kBool), ids[0]); }, "expected [3]");
+  expect_value_error_with([&] { drop_captions(ids, torch::zeros({2}, torch::kBool), ids[0]); },
+                          "expected [3]");
 }
 
 }  // namespace

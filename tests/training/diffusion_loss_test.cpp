@@ -81,14 +81,16 @@ TEST_P(DiffusionLossParity, LossesAndGradientsAreThoseOfPython) {
 
 TEST_P(DiffusionLossParity, AnotherPredictionOrWeightIsAnotherLoss) {
   const auto golden = load_golden(GetParam());
-  const auto v = loss_of_case(GetParam(), golden, {.prediction_type = PredictionType::kVPrediction});
+  const auto v =
+      loss_of_case(GetParam(), golden, {.prediction_type = PredictionType::kVPrediction});
   EXPECT_FALSE(is_near("loss", v.loss, golden.outputs.at("epsilon.none"), 1e-3));
   const auto weighted = loss_of_case(GetParam(), golden, {.snr_gamma = 4.0});
   EXPECT_FALSE(is_near("loss", weighted.loss, golden.outputs.at("epsilon.5.0"), 1e-3));
 }
 
 TEST(DiffusionLoss, WhatDoesNotFitIsRefused) {
-  const DDPMScheduler scheduler;
+  const DDPMSchedulerConfig config;
+  const DDPMScheduler scheduler(config);
   const auto unet = small_unet();
   DiffusionBatch batch{.latents = drawn({2, 4, 8, 8}, 1),
                        .noise = draw_diffusion_noise(drawn({2, 4, 8, 8}, 1), 1000),

@@ -31,7 +31,8 @@ double worst_after_steps(const ModelCase& model_case, const EMAModelConfig& conf
   const auto golden = load_golden(model_case);
   StateDict parameters;
   for (const auto& name : kNames)
-    parameters.insert(name, golden.inputs.at("begin." + name).clone().requires_grad_(name != "frozen"));
+    parameters.insert(name,
+                      golden.inputs.at("begin." + name).clone().requires_grad_(name != "frozen"));
   EMAModel ema(parameters, config);
   const auto decays = golden.outputs.at("decays");
   for (int64_t step = 1; step <= decays.size(0); ++step) {
@@ -41,14 +42,16 @@ double worst_after_steps(const ModelCase& model_case, const EMAModelConfig& conf
                              step * golden.inputs.at("change." + name));
     }
     ema.step(parameters.values());
-    if (decays_too) EXPECT_DOUBLE_EQ(*ema.cur_decay_value(), decays[step - 1].item<double>());
+    if (decays_too) {
+      EXPECT_DOUBLE_EQ(*ema.cur_decay_value(), decays[step - 1].item<double>());
+    }
   }
   EXPECT_EQ(ema.optimization_step(), decays.size(0));
   double worst = 0;
   for (const auto& name : kNames) {
-    worst = std::max(worst, difference(ema.shadow_params()[name],
-                                       golden.outputs.at("shadow." + name))
-                                .relative());
+    worst = std::max(
+        worst,
+        difference(ema.shadow_params()[name], golden.outputs.at("shadow." + name)).relative());
   }
   return worst;
 }
@@ -56,8 +59,7 @@ double worst_after_steps(const ModelCase& model_case, const EMAModelConfig& conf
 class EMAModelParity : public ::testing::TestWithParam<ModelCase> {};
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(EMAModelParity);
 INSTANTIATE_TEST_SUITE_P(Diffusers, EMAModelParity,
-                         ::testing::ValuesIn(model_cases("training", "EMAModel")),
-                         model_case_name);
+                         ::testing::ValuesIn(model_cases("training", "EMAModel")), model_case_name);
 
 TEST_P(EMAModelParity, DecaysAndAveragesAreThoseOfPython) {
   EXPECT_LE(worst_after_steps(GetParam(), ema_config_of(GetParam().arguments["config"])), 5e-7);

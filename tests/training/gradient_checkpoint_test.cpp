@@ -127,7 +127,10 @@ TEST(GradientCheckpoint, OfABlockWithOneUserEveryBitIsTheSame) {
     auto x = drawn({2, 16, 8, 8}, 1).requires_grad_(true);
     auto temb = drawn({2, 24}, 2).requires_grad_(true);
     torch::manual_seed(8);  // the dropout's
-    block->forward(x, temb, TextContext(drawn({2, 5, 20}, 3))).hidden_states.square().sum().backward();
+    block->forward(x, temb, TextContext(drawn({2, 5, 20}, 3)))
+        .hidden_states.square()
+        .sum()
+        .backward();
     inputs.push_back(x.grad());
     inputs.push_back(temb.grad());
     inputs.push_back(torch::rand({4}));  // what is drawn next
@@ -191,13 +194,12 @@ class Function : public ::testing::Test {
   Function() { torch::manual_seed(1); }
 
   at::Tensor compute(const at::Tensor& x) {
-    return gradient_checkpoint(
-        linear.ptr(),
-        [this](const std::vector<at::Tensor>& inputs) {
-          ++calls;
-          return linear->forward(inputs[0]) * scale;
-        },
-        {x, at::Tensor()});
+    return gradient_checkpoint(linear.ptr(),
+                               [this](const std::vector<at::Tensor>& inputs) {
+                                 ++calls;
+                                 return linear->forward(inputs[0]) * scale;
+                               },
+                               {x, at::Tensor()});
   }
 
   Linear linear{3, 2};
@@ -208,7 +210,8 @@ class Function : public ::testing::Test {
 TEST_F(Function, ParametersHaveGradientsWhereNoInputHas) {
   compute(drawn({4, 3}, 1)).sum().backward();
   EXPECT_EQ(calls, 2);
-  EXPECT_TRUE(is_near("weight", linear->weight.grad(), drawn({4, 3}, 1).sum(0).expand({2, 3}), 1e-6));
+  EXPECT_TRUE(
+      is_near("weight", linear->weight.grad(), drawn({4, 3}, 1).sum(0).expand({2, 3}), 1e-6));
 }
 
 TEST_F(Function, GradientsCanBeAskedForByName) {
@@ -254,7 +257,7 @@ TEST_F(Function, TheLayerIsKeptUntilBackward) {
   auto sum = compute(drawn({4, 3}, 1)).sum();
   EXPECT_EQ(module.use_count(), 2);
   sum.backward();
-  sum = {};
+  sum = at::Tensor();
   EXPECT_EQ(module.use_count(), 1);
 }
 

@@ -67,8 +67,8 @@ TEST(LRScheduler, WhatCannotBeIsRefused) {
                      "[lr_scheduler] num_training_steps: expected 1 or more, got 0");
   expect_value_error(lr({.num_warmup_steps = -1}),
                      "[lr_scheduler] num_warmup_steps: expected 0 or more, got -1");
-  expect_value_error_with(
-      lr({.type = LRSchedulerType::kPolynomial, .num_training_steps = 9}, 1e-8), "above 1e-07");
+  expect_value_error_with(lr({.type = LRSchedulerType::kPolynomial, .num_training_steps = 9}, 1e-8),
+                          "above 1e-07");
   expect_value_error([] { lr_multiplier({}, -1, 1); },
                      "[lr_scheduler] step: expected 0 or more, got -1");
 }

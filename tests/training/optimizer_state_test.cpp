@@ -85,13 +85,13 @@ TEST(OptimizerStateDict, WhatDoesNotFitIsRefusedAndChangesNothing) {
   refused("other.exp_avg", torch::zeros({4}), "other.exp_avg: unexpected");
   EXPECT_EQ(optimizer_state(optimizer, parameters)["bias.step"].item<float>(), 2);
 
-  expect_value_error([&] { optimizer_state(optimizer, two_parameters()); },
-                     "[optimizer_state] weight: expected a parameter of the optimizer, got another");
+  expect_value_error(
+      [&] { optimizer_state(optimizer, two_parameters()); },
+      "[optimizer_state] weight: expected a parameter of the optimizer, got another");
   StateDict one;
   one.insert("weight", parameters["weight"]);
-  expect_value_error(
-      [&] { optimizer_state(optimizer, one); },
-      "[optimizer_state] parameters: expected all of the optimizer's, got 1 less");
+  expect_value_error([&] { optimizer_state(optimizer, one); },
+                     "[optimizer_state] parameters: expected all of the optimizer's, got 1 less");
 }
 
 TEST(OptimizerStateDict, ItIsOfLibTorchsOwnToo) {

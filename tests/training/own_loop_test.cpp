@@ -14,7 +14,8 @@ namespace {
 
 TEST(OwnLoop, AUNetLearnsInThirtyLines) {
   auto unet = small_unet();
-  const DDPMScheduler scheduler({});
+  const DDPMSchedulerConfig config;
+  const DDPMScheduler scheduler(config);
   torch::optim::AdamW optimizer(unet->parameters(), torch::optim::AdamWOptions(2e-3));
   EMAModel ema(*unet, {.decay = 0.9});
   const auto latents = drawn({16, 4, 8, 8}, 1) * 0.5, text = drawn({16, 9, 32}, 2);
@@ -26,8 +27,7 @@ TEST(OwnLoop, AUNetLearnsInThirtyLines) {
     const auto noise = torch::randn(clean.sizes(), generator);
     const auto timesteps = torch::randint(1000, {8}, generator, torch::kLong);
     const auto noisy = scheduler.add_noise({}, clean, noise, timesteps);
-    const auto loss =
-        torch::mse_loss(unet(noisy, timesteps, text.index_select(0, rows)), noise);
+    const auto loss = torch::mse_loss(unet(noisy, timesteps, text.index_select(0, rows)), noise);
     optimizer.zero_grad();
     loss.backward();
     torch::nn::utils::clip_grad_norm_(unet->parameters(), 1.0);

@@ -31,11 +31,15 @@ TEST_P(SnrParity, EveryTimestepsRatioIsThatOfPython) {
 }
 
 TEST(Snr, WhatCannotBeIsRefused) {
-  const DDPMScheduler scheduler;
+  const DDPMSchedulerConfig config;
+  const DDPMScheduler scheduler(config);
   expect_value_error_with([&] { compute_snr(scheduler, torch::tensor({1000})); }, "timesteps");
   expect_value_error_with([&] { compute_snr(scheduler, torch::tensor({0.5})); }, "timesteps");
-  expect_value_error_with([&] { compute_snr(scheduler, torch::zeros({1, 1}, torch::kLong)); },
-                          "expected [B]");
+  expect_value_error_with(
+      [&] {
+        compute_snr(scheduler, torch::zeros({1, 1}, torch::kLong));
+      },
+      "expected [B]");
 }
 
 }  // namespace

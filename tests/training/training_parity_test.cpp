@@ -46,7 +46,7 @@ torch::optim::AdamWOptions adamw_of(const nlohmann::json& arguments) {
 }
 
 /// What a run gave: losses, rates and norms, and the weights by the names in Python's output.
-struct Run {
+struct TrainingRun {
   std::vector<double> losses, rates, norms;
   StateDict weights;
 
@@ -77,7 +77,7 @@ double farthest(const std::vector<double>& actual, const at::Tensor& expected) {
   return worst;
 }
 
-Distance distance(const Run& run, const ModelGolden& golden) {
+Distance distance(const TrainingRun& run, const ModelGolden& golden) {
   Distance found;
   found.losses = farthest(run.losses, golden.outputs.at("losses"));
   found.rates = farthest(run.rates, golden.outputs.at("rates"));
@@ -95,7 +95,7 @@ Distance distance(const Run& run, const ModelGolden& golden) {
   return found;
 }
 
-void expect_near(const ModelCase& model_case, const Run& run) {
+void expect_near(const ModelCase& model_case, const TrainingRun& run) {
   const auto found = distance(run, load_golden(model_case));
   EXPECT_LE(found.losses, kBound);
   EXPECT_LE(found.rates, 1e-12);
@@ -112,7 +112,7 @@ struct Change {
   bool checkpointing = false;
 };
 
-Run train_text_to_image(const ModelCase& model_case, const Change& change = {}) {
+TrainingRun train_text_to_image(const ModelCase& model_case, const Change& change = {}) {
   const auto golden = load_golden(model_case);
   const auto& arguments = model_case.arguments;
   const auto folder = model_case.directory.string();
@@ -149,7 +149,7 @@ Run train_text_to_image(const ModelCase& model_case, const Change& change = {}) 
       .generator = generator_of(arguments["seed"].get<uint64_t>() + change.seed)};
   if (!arguments["snr_gamma"].is_null())
     training.loss.snr_gamma = arguments["snr_gamma"].get<double>();
-  Run run;
+  TrainingRun run;
   for (const auto& rows : golden.inputs.at("rows").unbind(0)) {
     const TextToImageBatch batch{.latents = golden.inputs.at("latents").index_select(0, rows),
                                  .captions = golden.inputs.at("ids").index_select(0, rows)};
@@ -162,7 +162,7 @@ Run train_text_to_image(const ModelCase& model_case, const Change& change = {}) 
   return run;
 }
 
-Run train_autoencoder(const ModelCase& model_case, const Change& change = {}) {
+TrainingRun train_autoencoder(const ModelCase& model_case, const Change& change = {}) {
   const auto golden = load_golden(model_case);
   const auto& arguments = model_case.arguments;
   auto model = from_pretrained<AutoencoderKL>((model_case.directory / "vae").string());
@@ -180,7 +180,7 @@ Run train_autoencoder(const ModelCase& model_case, const Change& change = {}) {
                .edge_weight = arguments["edge_weight"].get<double>(),
                .kl_weight = arguments["kl_weight"].get<double>()},
       .generator = generator_of(arguments["seed"].get<uint64_t>() + change.seed)};
-  Run run;
+  TrainingRun run;
   for (const auto& rows : golden.inputs.at("rows").unbind(0)) {
     const auto images = golden.inputs.at("images").index_select(0, rows);
     run.add(autoencoder_step(step, model, images, training).step);
@@ -198,7 +198,7 @@ std::vector<ModelCase> runs() {
 
 class TrainingParity : public ::testing::TestWithParam<ModelCase> {
  protected:
-  static Run train(const Change& change = {}) {
+  static TrainingRun train(const Change& change = {}) {
     return GetParam().module == "autoencoder" ? train_autoencoder(GetParam(), change)
                                               : train_text_to_image(GetParam(), change);
   }

@@ -15,7 +15,7 @@ namespace xattn {
 /// How an autoencoder is trained.
 struct AutoencoderOptions {
   AutoencoderLossOptions loss = {};
-  /// The dtype of mixed precision, bfloat16 on a CPU; none for the model's own.
+  /// The dtype of mixed precision, bfloat16 on a CPU; none for what the caller has (`Autocast`).
   std::optional<at::ScalarType> autocast = std::nullopt;
   /// Draws the latents; torch's own where none is given.
   std::optional<at::Generator> generator = std::nullopt;

@@ -8,7 +8,8 @@
 namespace xattn {
 
 /// What AdamW keeps from step to step, by the names of the parameters: "NAME.step" (a float32
-/// scalar, as Python's), "NAME.exp_avg", "NAME.exp_avg_sq" and, with amsgrad, "NAME.max_exp_avg_sq".
+/// scalar, as Python's), "NAME.exp_avg", "NAME.exp_avg_sq" and, with amsgrad,
+/// "NAME.max_exp_avg_sq".
 ///
 /// The tensors are the optimizer's own, but for the steps. A parameter that has had no step has
 /// none.

@@ -22,7 +22,7 @@ struct TextToImageOptions {
   double caption_dropout = 0;
   /// `[T]` ids of the empty text, or `[T, E]` its features where batches hold features.
   at::Tensor empty_caption = {};
-  /// The dtype of mixed precision, bfloat16 on a CPU; none for the models' own.
+  /// The dtype of mixed precision, bfloat16 on a CPU; none for what the caller has (`Autocast`).
   std::optional<at::ScalarType> autocast = std::nullopt;
   /// Draws everything; torch's own where none is given.
   std::optional<at::Generator> generator = std::nullopt;

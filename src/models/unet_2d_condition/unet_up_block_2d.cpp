@@ -63,8 +63,8 @@ torch::Tensor UNetUpBlock2DImpl::forward(
     const auto channels = i + 1 == layers ? options.in_channels() : options.out_channels();
     check_input(name(), "res_hidden_states_tuple", residual,
                 {states.size(0), channels, states.size(2), states.size(3)}, states);
-    states = run_layer(*this, resnets->ptr<ResnetBlock2DImpl>(i), at::cat({states, residual}, 1),
-                       temb);
+    states =
+        run_layer(*this, resnets->ptr<ResnetBlock2DImpl>(i), at::cat({states, residual}, 1), temb);
     if (attentions) states = attentions->at<Transformer2DModelImpl>(i).forward(states, text);
   }
   return upsamplers ? upsamplers->at<Upsample2DImpl>(0).forward(states, upsample_size) : states;
