@@ -61,7 +61,8 @@ Step text_to_image(const std::string& folder, bool channels_last) {
   auto parameters = unet->parameters();
   for (const auto& parameter : text_encoder->parameters()) parameters.push_back(parameter);
   const auto input = xattn::load_checkpoint(folder + "/input.safetensors").tensors;
-  const auto scheduler = std::make_shared<xattn::DDPMScheduler>();
+  const xattn::DDPMSchedulerConfig config;
+  const auto scheduler = std::make_shared<xattn::DDPMScheduler>(config);
   const auto optimization = std::make_shared<Optimization>(*unet, std::move(parameters));
   xattn::TextToImageBatch batch{.latents = input["latents"], .captions = input["ids"]};
   if (channels_last) batch.latents = batch.latents.contiguous(at::MemoryFormat::ChannelsLast);

@@ -31,7 +31,10 @@ AutoencoderLoss autoencoder_loss(const AutoencoderKL& model, const at::Tensor& i
                              : at::mse_loss(decoded, expected);
   found.loss = found.reconstruction;
   if (options.edge_weight != 0) {
-    found.edges = edge_loss(decoded, expected, 2) + edge_loss(decoded, expected, 3);
+    // One after the other: operands have no order, and sums of gradients have one.
+    const auto down = edge_loss(decoded, expected, 2);
+    const auto across = edge_loss(decoded, expected, 3);
+    found.edges = down + across;
     found.loss = found.loss + options.edge_weight * found.edges;
   }
   const auto elements = static_cast<double>(posterior.mean.numel());

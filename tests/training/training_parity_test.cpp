@@ -77,7 +77,17 @@ double farthest(const std::vector<double>& actual, const at::Tensor& expected) {
   return worst;
 }
 
-Distance distance(const TrainingRun& run, const ModelGolden& golden) {
+/// A key's bias adds one number to all scores of a query, which a softmax does not see: its
+/// gradient is rounding alone, of which AdamW makes steps as long as any.
+bool has_no_gradient(const std::string& weight) {
+  return weight.ends_with("to_k.bias") || weight.ends_with("k_proj.bias");
+}
+
+/// Other sums' rounding shows in weights without a gradient; they are left out where it may differ.
+enum class Rounding { kPythons, kOther };
+
+Distance distance(const TrainingRun& run, const ModelGolden& golden,
+                  Rounding rounding = Rounding::kPythons) {
   Distance found;
   found.losses = farthest(run.losses, golden.outputs.at("losses"));
   found.rates = farthest(run.rates, golden.outputs.at("rates"));
@@ -85,7 +95,8 @@ Distance distance(const TrainingRun& run, const ModelGolden& golden) {
   size_t compared = 3;
   for (const auto& item : run.weights) {
     const auto error = difference(item.value(), golden.outputs.at(item.key())).relative();
-    if (error > found.weights) {
+    const bool counts = rounding == Rounding::kPythons || !has_no_gradient(item.key());
+    if (counts && error > found.weights) {
       found.weights = error;
       found.worst_weight = item.key();
     }
@@ -95,14 +106,17 @@ Distance distance(const TrainingRun& run, const ModelGolden& golden) {
   return found;
 }
 
-void expect_near(const ModelCase& model_case, const TrainingRun& run) {
-  const auto found = distance(run, load_golden(model_case));
+void expect_near(const ModelCase& model_case, const TrainingRun& run,
+                 Rounding rounding = Rounding::kPythons) {
+  const auto found = distance(run, load_golden(model_case), rounding);
   EXPECT_LE(found.losses, kBound);
   EXPECT_LE(found.rates, 1e-12);
   EXPECT_LE(found.norms, kBound);
   EXPECT_LE(found.weights, kBound) << found.worst_weight;
-  WorstErrors::record("training " + model_case.name + " losses", found.losses);
-  WorstErrors::record("training " + model_case.name + " weights", found.weights);
+  const auto title =
+      "training " + model_case.name + (rounding == Rounding::kOther ? ", again" : "");
+  WorstErrors::record(title + " losses", found.losses);
+  WorstErrors::record(title + " weights", found.weights);
 }
 
 /// What a twin changes.
@@ -211,7 +225,7 @@ TEST_P(TrainingParity, AHundredStepsAreThoseOfPython) {
 }
 
 TEST_P(TrainingParity, WithGradientCheckpointingTheyAreToo) {
-  expect_near(GetParam(), train({.checkpointing = true}));
+  expect_near(GetParam(), train({.checkpointing = true}), Rounding::kOther);
 }
 
 TEST_P(TrainingParity, TheSameSeedGivesTheSameBits) {
