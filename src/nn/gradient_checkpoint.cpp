@@ -24,7 +24,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr auto kCheckpointPlace = "gradient_checkpoint";
-constexpr auto kLayer = "layer";
+constexpr auto kCheckpointedLayer = "layer";
 
 /// The state of the default generators that a layer on a device may draw from.
 class RandomState {
@@ -53,9 +53,9 @@ class RandomState {
 };
 
 /// A layer that can be computed again.
-struct Layer : torch::CustomClassHolder {
-  Layer(std::shared_ptr<torch::nn::Module> module_, CheckpointedFunction forward_,
-        at::Device device_)
+struct CheckpointedLayer : torch::CustomClassHolder {
+  CheckpointedLayer(std::shared_ptr<torch::nn::Module> module_, CheckpointedFunction forward_,
+                    at::Device device_)
       : module(std::move(module_)),
         forward(std::move(forward_)),
         device(device_),
@@ -93,9 +93,10 @@ struct Layer : torch::CustomClassHolder {
 /// engine hands it to them as to those of any other layer.
 class CheckpointNode : public torch::autograd::Function<CheckpointNode> {
  public:
-  static at::Tensor forward(AutogradContext* context, const c10::intrusive_ptr<Layer>& layer,
+  static at::Tensor forward(AutogradContext* context,
+                            const c10::intrusive_ptr<CheckpointedLayer>& layer,
                             const at::TensorList& inputs, const at::TensorList& parameters) {
-    context->saved_data[kLayer] = at::IValue::make_capsule(layer);
+    context->saved_data[kCheckpointedLayer] = at::IValue::make_capsule(layer);
     auto saved = inputs.vec();
     saved.insert(saved.end(), parameters.begin(), parameters.end());
     context->save_for_backward(std::move(saved));
@@ -107,8 +108,8 @@ class CheckpointNode : public torch::autograd::Function<CheckpointNode> {
     if (c10::GradMode::is_enabled())
       throw_value_error(kCheckpointPlace, "create_graph", "false", "true");
     const auto saved = context->get_saved_variables();
-    const auto capsule = context->saved_data[kLayer].toCapsule();
-    const auto& layer = static_cast<const Layer&>(*capsule);
+    const auto capsule = context->saved_data[kCheckpointedLayer].toCapsule();
+    const auto& layer = static_cast<const CheckpointedLayer&>(*capsule);
 
     const auto inputs = std::count(layer.defined.begin(), layer.defined.end(), true);
     // A layer of its own graph: it ends at the inputs.
@@ -133,7 +134,7 @@ class CheckpointNode : public torch::autograd::Function<CheckpointNode> {
   }
 
  private:
-  static at::Tensor compute_again(const Layer& layer, const variable_list& leaves) {
+  static at::Tensor compute_again(const CheckpointedLayer& layer, const variable_list& leaves) {
     const c10::AutoGradMode record(true);
     const RandomState now(layer.device);
     layer.random.restore();
@@ -188,7 +189,8 @@ at::Tensor gradient_checkpoint(std::shared_ptr<torch::nn::Module> module,
   if (parameters.empty() && std::none_of(defined.begin(), defined.end(), needs_gradient))
     return forward(inputs);
   const auto device = defined.empty() ? at::Device(at::kCPU) : defined.front().device();
-  const auto layer = c10::make_intrusive<Layer>(std::move(module), std::move(forward), device);
+  const auto layer =
+      c10::make_intrusive<CheckpointedLayer>(std::move(module), std::move(forward), device);
   for (const auto& input : inputs) layer->defined.push_back(input.defined());
   return CheckpointNode::apply(layer, at::TensorList(defined), at::TensorList(parameters));
 }

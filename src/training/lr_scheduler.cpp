@@ -20,7 +20,7 @@ constexpr auto kLRScheduler = "lr_scheduler";
 /// Where a polynomial ends, as `get_scheduler` leaves it.
 constexpr double kLrEnd = 1e-7;
 
-constexpr std::array<std::pair<std::string_view, LRSchedulerType>, 7> kTypes = {{
+constexpr std::array<std::pair<std::string_view, LRSchedulerType>, 7> kLRSchedulerTypes = {{
     {"constant", LRSchedulerType::kConstant},
     {"constant_with_warmup", LRSchedulerType::kConstantWithWarmup},
     {"linear", LRSchedulerType::kLinear},
@@ -32,22 +32,22 @@ constexpr std::array<std::pair<std::string_view, LRSchedulerType>, 7> kTypes = {
 
 /// Reads a number and what follows it; false where there is none.
 template <typename Number>
-bool read(std::istream& text, Number& number, char after) {
+bool read_number(std::istream& text, Number& number, char after) {
   if (!(text >> number)) return false;
   return after == '\0' ? text.peek() == std::istream::traits_type::eof() : text.get() == after;
 }
 
-double part(int64_t numerator, int64_t denominator) {
+double quotient(int64_t numerator, int64_t denominator) {
   return static_cast<double>(numerator) / static_cast<double>(denominator);
 }
 
 /// How far the training is after the warm-up: 1 at its end, and more beyond.
 double progress_of(const LRSchedulerConfig& config, int64_t step) {
-  return part(step - config.num_warmup_steps,
-              std::max<int64_t>(1, config.num_training_steps - config.num_warmup_steps));
+  return quotient(step - config.num_warmup_steps,
+                  std::max<int64_t>(1, config.num_training_steps - config.num_warmup_steps));
 }
 
-double polynomial(const LRSchedulerConfig& config, int64_t step, double lr) {
+double polynomial_multiplier(const LRSchedulerConfig& config, int64_t step, double lr) {
   if (!(lr > kLrEnd)) {
     throw_value_error(kLRScheduler, "lr", fmt::format("above {}, where a polynomial ends", kLrEnd),
                       fmt::format("{}", lr));
@@ -55,11 +55,11 @@ double polynomial(const LRSchedulerConfig& config, int64_t step, double lr) {
   const auto steps = config.num_training_steps - config.num_warmup_steps;
   check_at_least(kLRScheduler, "num_training_steps - num_warmup_steps", steps, 1);
   if (step > config.num_training_steps) return kLrEnd / lr;
-  const auto left = 1 - part(step - config.num_warmup_steps, steps);
+  const auto left = 1 - quotient(step - config.num_warmup_steps, steps);
   return ((lr - kLrEnd) * std::pow(left, config.power) + kLrEnd) / lr;
 }
 
-double piecewise(const LRSchedulerConfig& config, int64_t step) {
+double piecewise_multiplier(const LRSchedulerConfig& config, int64_t step) {
   const LRStepRule* found = nullptr;
   for (const auto& rule : config.step_rules) {
     // Of two rules for one step the later one counts, as in the original's dictionary.
@@ -73,7 +73,7 @@ double piecewise(const LRSchedulerConfig& config, int64_t step) {
 
 LRSchedulerType lr_scheduler_type(const std::string& name) {
   std::string names;
-  for (const auto& [known, type] : kTypes) {
+  for (const auto& [known, type] : kLRSchedulerTypes) {
     if (name == known) return type;
     names += (names.empty() ? "" : ", ") + std::string(known);
   }
@@ -88,9 +88,9 @@ void set_step_rules(LRSchedulerConfig& config, const std::string& text) {
     std::istringstream rule(rest.substr(0, comma));
     rule.imbue(std::locale::classic());
     if (comma == std::string::npos) {
-      if (read(rule, last, '\0')) break;
-    } else if (LRStepRule found{};
-               read(rule, found.multiplier, ':') && read(rule, found.before_step, '\0')) {
+      if (read_number(rule, last, '\0')) break;
+    } else if (LRStepRule found{}; read_number(rule, found.multiplier, ':') &&
+                                   read_number(rule, found.before_step, '\0')) {
       rules.push_back(found);
       rest = rest.substr(comma + 1);
       continue;
@@ -107,20 +107,20 @@ double lr_multiplier(const LRSchedulerConfig& config, int64_t step, double lr) {
   check_at_least(kLRScheduler, "step", step, 0);
   check_at_least(kLRScheduler, "num_warmup_steps", config.num_warmup_steps, 0);
   if (config.type == LRSchedulerType::kConstant) return 1;
-  if (config.type == LRSchedulerType::kPiecewiseConstant) return piecewise(config, step);
+  if (config.type == LRSchedulerType::kPiecewiseConstant) return piecewise_multiplier(config, step);
   const bool is_warming_up = step < config.num_warmup_steps;
-  const auto warmup = part(step, std::max<int64_t>(1, config.num_warmup_steps));
+  const auto warmup = quotient(step, std::max<int64_t>(1, config.num_warmup_steps));
   if (config.type == LRSchedulerType::kConstantWithWarmup) return is_warming_up ? warmup : 1;
 
   check_at_least(kLRScheduler, "num_training_steps", config.num_training_steps, 1);
   if (config.type == LRSchedulerType::kPolynomial && !is_warming_up)
-    return polynomial(config, step, lr);
+    return polynomial_multiplier(config, step, lr);
   if (is_warming_up) return warmup;
   const auto progress = progress_of(config, step);
   if (config.type == LRSchedulerType::kLinear) {
     return std::max(
-        0.0, part(config.num_training_steps - step,
-                  std::max<int64_t>(1, config.num_training_steps - config.num_warmup_steps)));
+        0.0, quotient(config.num_training_steps - step,
+                      std::max<int64_t>(1, config.num_training_steps - config.num_warmup_steps)));
   }
   const auto cosine = [](double x) {
     return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * x)));

@@ -124,7 +124,7 @@ class StateReader {
 };
 
 /// Names that are no parameter's.
-std::vector<std::string> unexpected(const StateDict& parameters, const StateDict& state) {
+std::vector<std::string> unexpected_names(const StateDict& parameters, const StateDict& state) {
   std::vector<std::string> names;
   for (const auto& item : state) {
     const auto& key = item.key();
@@ -155,7 +155,7 @@ void load_optimizer_state(torch::optim::AdamW& optimizer, const StateDict& param
                           const StateDict& state) {
   const auto amsgrad = amsgrad_of(optimizer, parameters);
   const at::NoGradGuard no_grad;
-  auto problems = unexpected(parameters, state);
+  auto problems = unexpected_names(parameters, state);
   StateReader reader(state, problems);
   std::vector<std::unique_ptr<OptimizerParamState>> states;
   for (size_t i = 0; i < parameters.size(); ++i) {

@@ -9,6 +9,7 @@
 #include "support/parity.h"
 #include "support/worst_errors.h"
 #include "training/small_models.h"
+#include "xattn/core/tensor_versions.h"
 
 namespace xattn::testing {
 namespace {
@@ -102,6 +103,16 @@ TEST(AdamW, ParametersWithoutGradientsAndLateOnesAreTorchs) {
   for (size_t i = 0; i < 3; ++i)
     EXPECT_TRUE(is_near(std::to_string(i), both[0][i].detach(), both[1][i].detach(), 1e-6));
   EXPECT_TRUE(is_same("without", both[0][2].detach(), drawn({4}, 3)));
+}
+
+TEST(AdamW, AStepIsSeenByWhatWasMadeOfTheWeights) {
+  auto parameter = torch::ones({2}).requires_grad_(true);
+  AdamW optimizer(std::vector<at::Tensor>{parameter});
+  const TensorVersions versions({parameter});
+  parameter.mutable_grad() = torch::ones({2});
+  EXPECT_TRUE(versions.are_current());
+  optimizer.step();
+  EXPECT_FALSE(versions.are_current());
 }
 
 TEST(AdamW, AClosureComputesTheLoss) {

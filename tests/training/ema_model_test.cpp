@@ -7,6 +7,7 @@
 #include "support/model_golden.h"
 #include "support/parity.h"
 #include "training/small_models.h"
+#include "xattn/core/tensor_versions.h"
 
 namespace xattn::testing {
 namespace {
@@ -120,7 +121,9 @@ TEST(EMAModel, ParametersAreStoredReplacedAndRestored) {
   EXPECT_TRUE(is_same("average", parameters[0].detach(), before - 1) ||
               is_near("average", parameters[0].detach(), before - 1, 1e-6));
   EXPECT_TRUE(parameters[0].requires_grad());
+  const TensorVersions versions(parameters);
   ema.restore(parameters);
+  EXPECT_FALSE(versions.are_current());
   EXPECT_TRUE(is_same("restored", parameters[0].detach(), before));
   expect_value_error([&] { ema.restore(parameters); },
                      "[EMAModel] restore: expected parameters that were stored, got none");
