@@ -2,6 +2,7 @@
 
 /// Everything that xattn offers.
 
+#include <xattn/core/autocast.h>
 #include <xattn/core/config_fields.h>
 #include <xattn/core/error.h>
 #include <xattn/core/export.h>
@@ -54,6 +55,7 @@
 #include <xattn/nn/cross_attention.h>
 #include <xattn/nn/downsample_2d.h>
 #include <xattn/nn/feed_forward.h>
+#include <xattn/nn/gradient_checkpoint.h>
 #include <xattn/nn/initialization.h>
 #include <xattn/nn/linear.h>
 #include <xattn/nn/resnet_block_2d.h>
@@ -103,13 +105,24 @@
 #include <xattn/text/clip_tokenizer.h>
 #include <xattn/text/prompt_syntax.h>
 #include <xattn/text/train_clip_tokenizer.h>
+#include <xattn/training/adamw.h>
+#include <xattn/training/autoencoder_loss.h>
+#include <xattn/training/autoencoder_step.h>
 #include <xattn/training/batch_order.h>
+#include <xattn/training/caption_dropout.h>
+#include <xattn/training/diffusion_loss.h>
+#include <xattn/training/ema_model.h>
 #include <xattn/training/image_folder.h>
 #include <xattn/training/image_grid.h>
 #include <xattn/training/image_transform.h>
 #include <xattn/training/latent_cache.h>
 #include <xattn/training/loss_curve.h>
+#include <xattn/training/lr_scheduler.h>
+#include <xattn/training/optimizer_state.h>
+#include <xattn/training/optimizer_step.h>
 #include <xattn/training/picture_loader.h>
+#include <xattn/training/snr.h>
+#include <xattn/training/text_to_image_step.h>
 #include <xattn/training/training_checkpoint.h>
 #include <xattn/training/training_log.h>
 #include <xattn/version.h>

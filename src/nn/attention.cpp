@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "nn/projections.h"
 #include "ops/check_prepared.h"
+#include "ops/recorded_attention.h"
 #include "xattn/ops/attention.h"
 
 namespace xattn {
@@ -75,6 +76,13 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
     check_input(kAttention, "encoder_hidden_states", states,
                 {tokens.size(0), "T", to_k->options.in_features()}, to_k->weight);
   }
+  const auto layer = weights();
+  const bool is_recorded =
+      layer_wants_gradient(layer, tokens) || layer_wants_gradient(layer, states);
+  if (is_recorded && options.path() != AttentionPath::kExplicit) {
+    return finish(recorded_attention(layer, tokens, states, mask_of(attention_mask, states)),
+                  hidden_states);
+  }
   return finish(
       cross_attention(tokens, prepare_for(states, attention_mask, options.path(), tokens.size(1))),
       hidden_states);
@@ -93,13 +101,15 @@ PreparedText AttentionImpl::prepare(const torch::Tensor& encoder_hidden_states,
 PreparedText AttentionImpl::prepare_for(const torch::Tensor& states,
                                         const std::optional<torch::Tensor>& attention_mask,
                                         AttentionPath path, std::optional<int64_t> image_tokens) {
-  std::optional<torch::Tensor> mask;
-  if (attention_mask && attention_mask->defined()) {
-    check_input(kAttention, "attention_mask", *attention_mask, {states.size(0), 1, states.size(1)},
-                to_q->weight);
-    mask = attention_mask->unsqueeze(1);
-  }
-  return prepare_text(weights(), states, mask, path, image_tokens);
+  return prepare_text(weights(), states, mask_of(attention_mask, states), path, image_tokens);
+}
+
+std::optional<torch::Tensor> AttentionImpl::mask_of(
+    const std::optional<torch::Tensor>& attention_mask, const torch::Tensor& states) const {
+  if (!attention_mask || !attention_mask->defined()) return std::nullopt;
+  check_input(kAttention, "attention_mask", *attention_mask, {states.size(0), 1, states.size(1)},
+              to_q->weight);
+  return attention_mask->unsqueeze(1);
 }
 
 torch::Tensor AttentionImpl::forward_prepared(const torch::Tensor& hidden_states,

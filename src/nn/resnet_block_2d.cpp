@@ -85,7 +85,13 @@ torch::Tensor ResnetBlock2DImpl::forward(const torch::Tensor& input_tensor,
     hidden_states = norm2(hidden_states);
   }
   hidden_states = conv2(dropout(nonlinearity_(hidden_states)));
-  const auto shortcut = conv_shortcut ? conv_shortcut(input_tensor) : input_tensor;
+  auto shortcut = input_tensor;
+  if (conv_shortcut) {
+    // As the original in training, to its bits; not where weights are channels_last: that is
+    // slower.
+    if (is_training() && conv1->weight.is_contiguous()) shortcut = shortcut.contiguous();
+    shortcut = conv_shortcut(shortcut);
+  }
   const auto output = shortcut + hidden_states;
   return options.output_scale_factor() == 1 ? output : output / options.output_scale_factor();
 }

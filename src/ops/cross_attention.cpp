@@ -14,6 +14,7 @@
 #include "ops/cpu/blocked_attention.h"
 #include "ops/cpu/choice.h"
 #include "ops/gradient.h"
+#include "ops/recorded_attention.h"
 #include "xattn/ops/attention.h"
 #include "xattn/ops/linear.h"
 
@@ -59,11 +60,6 @@ at::Tensor by_operators(const at::Tensor& image_features, const PreparedText& te
                     optional(weights.out_bias));
 }
 
-bool layer_wants_gradient(const CrossAttentionWeights& w, const at::Tensor& features) {
-  return wants_gradient({features, w.query_weight, w.key_weight, w.value_weight, w.out_weight,
-                         w.query_bias, w.key_bias, w.value_bias, w.out_bias});
-}
-
 /// Image tokens at once, so that a path's queries, scores and heads take at most 8 MiB.
 int64_t tokens_at_once(const PreparedText& text, int64_t batch) {
   const auto& weights = text.weights;
@@ -97,6 +93,28 @@ void check_text(const at::Tensor& image_features, const PreparedText& text) {
 }
 
 }  // namespace
+
+bool layer_wants_gradient(const CrossAttentionWeights& weights, const at::Tensor& features) {
+  return wants_gradient({features, weights.query_weight, weights.key_weight, weights.value_weight,
+                         weights.out_weight, weights.query_bias, weights.key_bias,
+                         weights.value_bias, weights.out_bias});
+}
+
+at::Tensor recorded_attention(const CrossAttentionWeights& weights,
+                              const at::Tensor& image_features, const at::Tensor& text_features,
+                              const std::optional<at::Tensor>& mask) {
+  const auto heads_of = [&](const at::Tensor& features, const at::Tensor& weight,
+                            const at::Tensor& bias) {
+    return split_heads(at::linear(features, weight, optional(bias)), weights.num_heads);
+  };
+  const auto query = heads_of(image_features, weights.query_weight, weights.query_bias);
+  const auto key = heads_of(text_features, weights.key_weight, weights.key_bias);
+  const auto value = heads_of(text_features, weights.value_weight, weights.value_bias);
+  const auto heads =
+      at::scaled_dot_product_attention(query, key, value, mask, 0.0, false, 1 / weights.divisor);
+  return at::linear(heads.transpose(1, 2).flatten(2), weights.out_weight,
+                    optional(weights.out_bias));
+}
 
 bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features) {
   return cpu::use_kernels() && features.is_cpu() && features.scalar_type() == at::kFloat &&

@@ -99,6 +99,9 @@ class XATTN_API AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
   PreparedText prepare_for(const torch::Tensor& states,
                            const std::optional<torch::Tensor>& attention_mask, AttentionPath path,
                            std::optional<int64_t> image_tokens);
+  /// `[B, 1, 1, T]`, checked.
+  std::optional<torch::Tensor> mask_of(const std::optional<torch::Tensor>& attention_mask,
+                                       const torch::Tensor& states) const;
   void check_states(const torch::Tensor& hidden_states) const;
   void check_image(const torch::Tensor& hidden_states, const PreparedText& text) const;
   /// Tokens `[B, N, C]`, normalised.

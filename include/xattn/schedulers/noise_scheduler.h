@@ -10,13 +10,15 @@ class XATTN_API NoiseScheduler : public Scheduler {
  public:
   int64_t num_train_timesteps() const override { return alphas_cumprod_.size(0); }
 
+  /// ᾱ of each timestep, `[num_train_timesteps]`, float32 on the CPU.
+  const at::Tensor& alphas_cumprod() const { return alphas_cumprod_; }
+
   at::Tensor add_noise_at(const Schedule& schedule, const at::Tensor& original_samples,
                           const at::Tensor& noise, int64_t i) const override;
 
  protected:
   explicit NoiseScheduler(at::Tensor alphas_cumprod) : alphas_cumprod_(std::move(alphas_cumprod)) {}
 
-  /// `[num_train_timesteps]`, float32 on the CPU.
   at::Tensor alphas_cumprod_;
 };
 

@@ -9,6 +9,7 @@
 #include "core/call.h"
 #include "core/check.h"
 #include "models/autoencoder_kl/tiles.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
 namespace {
@@ -98,6 +99,14 @@ void AutoencoderKLImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::AutoencoderKL(in_channels=" << config.in_channels
          << ", latent_channels=" << config.latent_channels
          << ", levels=" << config.block_out_channels.size() << ")";
+}
+
+void AutoencoderKLImpl::enable_gradient_checkpointing() {
+  set_gradient_checkpointing(*this, true);
+}
+
+void AutoencoderKLImpl::disable_gradient_checkpointing() {
+  set_gradient_checkpointing(*this, false);
 }
 
 torch::Tensor AutoencoderKLImpl::forward(const torch::Tensor& sample, bool sample_posterior,

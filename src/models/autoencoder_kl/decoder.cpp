@@ -2,6 +2,7 @@
 
 #include "core/call.h"
 #include "core/check.h"
+#include "nn/checkpointed_layer.h"
 
 namespace xattn {
 namespace {
@@ -60,9 +61,9 @@ void DecoderImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor DecoderImpl::forward(const torch::Tensor& sample) {
   const Call call(*this, kDecoder);
   check_input(kDecoder, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
-  auto state = mid_block(conv_in(sample));
+  auto state = run_layer(*this, mid_block.ptr(), conv_in(sample));
   for (size_t i = 0; i < up_blocks->size(); ++i)
-    state = up_blocks->at<UpDecoderBlock2DImpl>(i).forward(state);
+    state = run_layer(*this, up_blocks->ptr<UpDecoderBlock2DImpl>(i), state);
   return conv_out(conv_act(conv_norm_out(state)));
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/call.h"
 #include "core/check.h"
+#include "nn/checkpointed_layer.h"
 
 namespace xattn {
 namespace {
@@ -64,9 +65,10 @@ torch::Tensor EncoderImpl::forward(const torch::Tensor& sample) {
   check_input(kEncoder, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
   auto state = conv_in(sample);
   for (size_t i = 0; i < down_blocks->size(); ++i) {
-    state = down_blocks->at<DownEncoderBlock2DImpl>(i).forward(state);
+    state = run_layer(*this, down_blocks->ptr<DownEncoderBlock2DImpl>(i), state);
   }
-  return conv_out(conv_act(conv_norm_out(mid_block(state))));
+  state = run_layer(*this, mid_block.ptr(), state);
+  return conv_out(conv_act(conv_norm_out(state)));
 }
 
 }  // namespace xattn

@@ -60,9 +60,12 @@ torch::Tensor CLIPAttentionImpl::forward(const torch::Tensor& hidden_states,
   const auto heads = [this](const torch::Tensor& features) {
     return features.unflatten(-1, {options.num_attention_heads(), -1}).transpose(1, 2);
   };
+  // One after the other, as the original: arguments have no order, and sums of gradients have one.
+  const auto query = heads(q_proj(hidden_states));
+  const auto key = heads(k_proj(hidden_states));
+  const auto value = heads(v_proj(hidden_states));
   const auto output = at::scaled_dot_product_attention(
-      heads(q_proj(hidden_states)), heads(k_proj(hidden_states)), heads(v_proj(hidden_states)),
-      attention_mask, is_training() ? options.attention_dropout() : 0.0,
+      query, key, value, attention_mask, is_training() ? options.attention_dropout() : 0.0,
       /*is_causal=*/!attention_mask);
   return out_proj(output.transpose(1, 2).flatten(2));
 }

@@ -2,8 +2,24 @@
 
 #include "core/call.h"
 #include "core/check.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
+namespace {
+
+torch::Tensor checkpointed(const std::shared_ptr<CLIPEncoderLayerImpl>& layer,
+                           const torch::Tensor& state,
+                           const std::optional<torch::Tensor>& attention_mask) {
+  // The mask is boolean: it needs no gradient.
+  return gradient_checkpoint(
+      layer,
+      [layer = layer.get(), attention_mask](const std::vector<torch::Tensor>& inputs) {
+        return layer->forward(inputs[0], attention_mask);
+      },
+      {state});
+}
+
+}  // namespace
 
 CLIPEncoderImpl::CLIPEncoderImpl(const CLIPEncoderOptions& options_) : options(options_) {
   reset();
@@ -34,7 +50,10 @@ torch::Tensor CLIPEncoderImpl::forward(const torch::Tensor& inputs_embeds,
   // Typed members beside the list would be left behind by clone(), which replaces the list's
   // modules.
   for (size_t i = 0; i < layers->size(); ++i) {
-    state = layers->at<CLIPEncoderLayerImpl>(i).forward(state, attention_mask);
+    const auto layer = layers->ptr<CLIPEncoderLayerImpl>(i);
+    state = gradient_checkpointing && is_training() && c10::GradMode::is_enabled()
+                ? checkpointed(layer, state, attention_mask)
+                : layer->forward(state, attention_mask);
     if (hidden_states) hidden_states->push_back(state);
   }
   return state;

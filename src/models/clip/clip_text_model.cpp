@@ -4,6 +4,7 @@
 
 #include "core/call.h"
 #include "core/check.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
 
@@ -19,6 +20,14 @@ void CLIPTextModelImpl::reset() {
 void CLIPTextModelImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::CLIPTextModel(hidden_size=" << config.hidden_size
          << ", num_hidden_layers=" << config.num_hidden_layers << ")";
+}
+
+void CLIPTextModelImpl::enable_gradient_checkpointing() {
+  set_gradient_checkpointing(*this, true);
+}
+
+void CLIPTextModelImpl::disable_gradient_checkpointing() {
+  set_gradient_checkpointing(*this, false);
 }
 
 CLIPTextOutput CLIPTextModelImpl::forward(const torch::Tensor& input_ids,
@@ -54,6 +63,14 @@ void CLIPTextModelWithProjectionImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::CLIPTextModelWithProjection(hidden_size=" << config.hidden_size
          << ", num_hidden_layers=" << config.num_hidden_layers
          << ", projection_dim=" << *config.projection_dim << ")";
+}
+
+void CLIPTextModelWithProjectionImpl::enable_gradient_checkpointing() {
+  set_gradient_checkpointing(*this, true);
+}
+
+void CLIPTextModelWithProjectionImpl::disable_gradient_checkpointing() {
+  set_gradient_checkpointing(*this, false);
 }
 
 CLIPTextOutput CLIPTextModelWithProjectionImpl::forward(

@@ -10,6 +10,25 @@ namespace {
 
 constexpr auto kTransformer2DModel = "Transformer2DModel";
 
+torch::Tensor checkpointed_block(const std::shared_ptr<BasicTransformerBlockImpl>& block,
+                                 const torch::Tensor& states, const TextContext& text) {
+  if (text.is_prepared()) {
+    throw_value_error(kTransformer2DModel, "text (prepared)",
+                      "the text itself, with gradient checkpointing", "a prepared one");
+  }
+  const auto or_none = [](const std::optional<torch::Tensor>& mask) {
+    return mask.value_or(torch::Tensor());
+  };
+  // All that a gradient may be for.
+  return gradient_checkpoint(
+      block,
+      [block = block.get()](const std::vector<torch::Tensor>& inputs) {
+        return block->forward(inputs[0], TextContext(inputs[1], inputs[2], inputs[3]));
+      },
+      {states, text.encoder_hidden_states(), or_none(text.encoder_attention_mask()),
+       or_none(text.attention_mask())});
+}
+
 }  // namespace
 
 Transformer2DModelImpl::Transformer2DModelImpl(const Transformer2DModelOptions& options_)
@@ -74,8 +93,10 @@ torch::Tensor Transformer2DModelImpl::forward(const torch::Tensor& hidden_states
   };
   auto states = norm(hidden_states);
   states = proj_in_conv ? tokens_of(proj_in_conv(states)) : proj_in_linear(tokens_of(states));
-  for (const auto& block : *transformer_blocks) {
-    states = block->as<BasicTransformerBlock>()->forward(states, text);
+  const bool checkpoint = gradient_checkpointing && c10::GradMode::is_enabled();
+  for (size_t i = 0; i < transformer_blocks->size(); ++i) {
+    const auto block = transformer_blocks->ptr<BasicTransformerBlockImpl>(i);
+    states = checkpoint ? checkpointed_block(block, states, text) : block->forward(states, text);
   }
   states = proj_out_conv ? proj_out_conv(image_of(states)) : image_of(proj_out_linear(states));
   return states + hidden_states;

@@ -13,6 +13,7 @@
 #include "models/unet_2d_condition/unet_2d_condition_arguments.h"
 #include "xattn/models/unet_2d_condition/unet_down_block_2d.h"
 #include "xattn/models/unet_2d_condition/unet_up_block_2d.h"
+#include "xattn/nn/gradient_checkpoint.h"
 #include "xattn/nn/initialization.h"
 
 namespace xattn {
@@ -173,6 +174,14 @@ void UNet2DConditionModelImpl::pretty_print(std::ostream& stream) const {
   stream << "xattn::UNet2DConditionModel(in_channels=" << config.in_channels
          << ", out_channels=" << config.out_channels
          << ", blocks=" << config.block_out_channels.size() << ")";
+}
+
+void UNet2DConditionModelImpl::enable_gradient_checkpointing() {
+  set_gradient_checkpointing(*this, true);
+}
+
+void UNet2DConditionModelImpl::disable_gradient_checkpointing() {
+  set_gradient_checkpointing(*this, false);
 }
 
 torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,

@@ -3,6 +3,7 @@
 #include "core/call.h"
 #include "core/check.h"
 #include "models/unet_2d_condition/unet_2d_block_parts.h"
+#include "nn/checkpointed_layer.h"
 #include "xattn/models/unet_2d_condition/transformer_2d_model.h"
 #include "xattn/nn/downsample_2d.h"
 #include "xattn/nn/resnet_block_2d.h"
@@ -55,7 +56,7 @@ DownBlockOutput UNetDownBlock2DImpl::forward(
   };
   std::vector<torch::Tensor> output_states;
   for (size_t i = 0; i < resnets->size(); ++i) {
-    states = resnets->at<ResnetBlock2DImpl>(i).forward(states, temb);
+    states = run_layer(*this, resnets->ptr<ResnetBlock2DImpl>(i), states, temb);
     if (attentions) {
       states = attentions->at<Transformer2DModelImpl>(i).forward(states, text);
       if (i + 1 == resnets->size()) add_residuals();

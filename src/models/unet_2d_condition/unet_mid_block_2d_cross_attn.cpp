@@ -3,6 +3,7 @@
 #include "core/call.h"
 #include "core/check.h"
 #include "models/unet_2d_condition/unet_2d_block_parts.h"
+#include "nn/checkpointed_layer.h"
 #include "xattn/models/unet_2d_condition/transformer_2d_model.h"
 #include "xattn/nn/resnet_block_2d.h"
 
@@ -42,10 +43,10 @@ torch::Tensor UNetMidBlock2DCrossAttnImpl::forward(const torch::Tensor& hidden_s
   const Call call(*this, kUNetMidBlock2DCrossAttn);
   unet_2d_block::check_inputs(kUNetMidBlock2DCrossAttn, hidden_states, options.in_channels(), temb,
                               text, resnets->at<ResnetBlock2DImpl>(0));
-  auto states = resnets->at<ResnetBlock2DImpl>(0).forward(hidden_states, temb);
+  auto states = run_layer(*this, resnets->ptr<ResnetBlock2DImpl>(0), hidden_states, temb);
   for (size_t i = 0; i < attentions->size(); ++i) {
     states = attentions->at<Transformer2DModelImpl>(i).forward(states, text);
-    states = resnets->at<ResnetBlock2DImpl>(i + 1).forward(states, temb);
+    states = run_layer(*this, resnets->ptr<ResnetBlock2DImpl>(i + 1), states, temb);
   }
   return states;
 }

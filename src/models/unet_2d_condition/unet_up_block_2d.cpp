@@ -5,6 +5,7 @@
 #include "core/call.h"
 #include "core/check.h"
 #include "models/unet_2d_condition/unet_2d_block_parts.h"
+#include "nn/checkpointed_layer.h"
 #include "xattn/models/unet_2d_condition/transformer_2d_model.h"
 #include "xattn/nn/resnet_block_2d.h"
 #include "xattn/nn/upsample_2d.h"
@@ -62,7 +63,8 @@ torch::Tensor UNetUpBlock2DImpl::forward(
     const auto channels = i + 1 == layers ? options.in_channels() : options.out_channels();
     check_input(name(), "res_hidden_states_tuple", residual,
                 {states.size(0), channels, states.size(2), states.size(3)}, states);
-    states = resnets->at<ResnetBlock2DImpl>(i).forward(at::cat({states, residual}, 1), temb);
+    states =
+        run_layer(*this, resnets->ptr<ResnetBlock2DImpl>(i), at::cat({states, residual}, 1), temb);
     if (attentions) states = attentions->at<Transformer2DModelImpl>(i).forward(states, text);
   }
   return upsamplers ? upsamplers->at<Upsample2DImpl>(0).forward(states, upsample_size) : states;

@@ -65,6 +65,11 @@ class XATTN_API AutoencoderKLImpl : public torch::nn::Cloneable<AutoencoderKLImp
   /// original, their shapes must be those of linear layers.
   static std::vector<KeyTarget> map_key(const AutoencoderKLConfig& config, const std::string& key);
 
+  /// Lets each level and middle of encoder and decoder be computed again in backward
+  /// (`GradientCheckpointing`), or not.
+  void enable_gradient_checkpointing();
+  void disable_gradient_checkpointing();
+
   /// The config with which this `Module` was constructed.
   AutoencoderKLConfig config;
 

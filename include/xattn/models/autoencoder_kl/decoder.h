@@ -16,6 +16,7 @@
 #include "xattn/models/autoencoder_kl/unet_mid_block_2d.h"
 #include "xattn/models/autoencoder_kl/up_decoder_block_2d.h"
 #include "xattn/nn/conv2d.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
 
@@ -45,7 +46,8 @@ struct DecoderOptions {
 /// Throws: `ValueError` for no levels, and what its parts refuse.
 ///
 /// Reference: diffusers 0.42.1, models/autoencoders/vae.py, `Decoder` with `norm_type="group"`.
-class XATTN_API DecoderImpl : public torch::nn::Cloneable<DecoderImpl> {
+class XATTN_API DecoderImpl : public torch::nn::Cloneable<DecoderImpl>,
+                              public GradientCheckpointing {
  public:
   explicit DecoderImpl(const DecoderOptions& options_);
 

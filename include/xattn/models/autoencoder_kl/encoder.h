@@ -16,6 +16,7 @@
 #include "xattn/models/autoencoder_kl/down_encoder_block_2d.h"
 #include "xattn/models/autoencoder_kl/unet_mid_block_2d.h"
 #include "xattn/nn/conv2d.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
 
@@ -46,7 +47,8 @@ struct EncoderOptions {
 /// Throws: `ValueError` for no levels, and what its parts refuse.
 ///
 /// Reference: diffusers 0.42.1, models/autoencoders/vae.py, `Encoder`.
-class XATTN_API EncoderImpl : public torch::nn::Cloneable<EncoderImpl> {
+class XATTN_API EncoderImpl : public torch::nn::Cloneable<EncoderImpl>,
+                              public GradientCheckpointing {
  public:
   explicit EncoderImpl(const EncoderOptions& options_);
 

@@ -13,6 +13,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/models/clip/clip_encoder_layer.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
 
@@ -33,7 +34,8 @@ struct CLIPEncoderOptions {
 /// Throws besides: `ValueError` for num_hidden_layers below 0.
 ///
 /// Reference: transformers 5.23.0, models/clip/modeling_clip.py, `CLIPEncoder`.
-class XATTN_API CLIPEncoderImpl : public torch::nn::Cloneable<CLIPEncoderImpl> {
+class XATTN_API CLIPEncoderImpl : public torch::nn::Cloneable<CLIPEncoderImpl>,
+                                  public GradientCheckpointing {
  public:
   explicit CLIPEncoderImpl(const CLIPEncoderOptions& options_);
 

@@ -47,6 +47,10 @@ class XATTN_API CLIPTextModelImpl : public torch::nn::Cloneable<CLIPTextModelImp
   /// temperature of a whole CLIP model.
   static std::vector<KeyTarget> map_key(const CLIPTextConfig& config, const std::string& key);
 
+  /// Lets each layer be computed again in backward (`GradientCheckpointing`), or not.
+  void enable_gradient_checkpointing();
+  void disable_gradient_checkpointing();
+
   /// The config with which this `Module` was constructed.
   CLIPTextConfig config;
 
@@ -89,6 +93,10 @@ class XATTN_API CLIPTextModelWithProjectionImpl
 
   /// As `CLIPTextModelImpl::map_key`, but the text's projection is this model's.
   static std::vector<KeyTarget> map_key(const CLIPTextConfig& config, const std::string& key);
+
+  /// Lets each layer be computed again in backward (`GradientCheckpointing`), or not.
+  void enable_gradient_checkpointing();
+  void disable_gradient_checkpointing();
 
   /// The config with which this `Module` was constructed.
   CLIPTextConfig config;

@@ -32,6 +32,8 @@ class XATTN_API TextContext {
   explicit TextContext(const PreparedTexts* prepared,
                        const std::optional<at::Tensor>& attention_mask = std::nullopt);
 
+  /// Whether the text is what `prepare_texts` made.
+  bool is_prepared() const { return prepared_ != nullptr; }
   /// Undefined where there is no text, or a prepared one.
   const at::Tensor& encoder_hidden_states() const { return encoder_hidden_states_; }
   /// `[B, 1, L]`, added to the scores.

@@ -16,6 +16,7 @@
 #include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/nn/conv2d.h"
+#include "xattn/nn/gradient_checkpoint.h"
 #include "xattn/nn/linear.h"
 
 namespace xattn {
@@ -61,7 +62,8 @@ struct Transformer2DModelOptions {
 ///
 /// Reference: diffusers 0.42.1, models/transformers/transformer_2d.py, `Transformer2DModel` with
 /// continuous input.
-class XATTN_API Transformer2DModelImpl : public torch::nn::Cloneable<Transformer2DModelImpl> {
+class XATTN_API Transformer2DModelImpl : public torch::nn::Cloneable<Transformer2DModelImpl>,
+                                         public GradientCheckpointing {
  public:
   explicit Transformer2DModelImpl(const Transformer2DModelOptions& options_);
 

@@ -67,6 +67,11 @@ class XATTN_API UNet2DConditionModelImpl : public torch::nn::Cloneable<UNet2DCon
                                  const PreparedTexts& text,
                                  const UNet2DConditionArguments& arguments = {});
 
+  /// Lets each residual block and transformer be computed again in backward
+  /// (`GradientCheckpointing`), or not. A prepared text is refused then.
+  void enable_gradient_checkpointing();
+  void disable_gradient_checkpointing();
+
   /// The configuration with which this `Module` was constructed.
   UNet2DConditionConfig config;
 

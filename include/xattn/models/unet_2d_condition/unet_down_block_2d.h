@@ -15,6 +15,7 @@
 #include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/models/unet_2d_condition/unet_2d_block_options.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
 
@@ -48,7 +49,8 @@ struct DownBlockOutput {
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `DownBlock2D` and
 /// `CrossAttnDownBlock2D`.
-class XATTN_API UNetDownBlock2DImpl : public torch::nn::Cloneable<UNetDownBlock2DImpl> {
+class XATTN_API UNetDownBlock2DImpl : public torch::nn::Cloneable<UNetDownBlock2DImpl>,
+                                      public GradientCheckpointing {
  public:
   /// `DownBlock2D`, or with transformers `CrossAttnDownBlock2D`.
   explicit UNetDownBlock2DImpl(

@@ -13,6 +13,7 @@
 #include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/models/unet_2d_condition/unet_2d_block_options.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
 
@@ -43,7 +44,8 @@ struct UNetMidBlock2DCrossAttnOptions {
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UNetMidBlock2DCrossAttn`.
 class XATTN_API UNetMidBlock2DCrossAttnImpl
-    : public torch::nn::Cloneable<UNetMidBlock2DCrossAttnImpl> {
+    : public torch::nn::Cloneable<UNetMidBlock2DCrossAttnImpl>,
+      public GradientCheckpointing {
  public:
   explicit UNetMidBlock2DCrossAttnImpl(const UNetMidBlock2DCrossAttnOptions& options_);
 

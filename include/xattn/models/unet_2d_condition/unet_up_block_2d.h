@@ -16,6 +16,7 @@
 #include "xattn/core/export.h"
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/models/unet_2d_condition/unet_2d_block_options.h"
+#include "xattn/nn/gradient_checkpoint.h"
 
 namespace xattn {
 
@@ -49,7 +50,8 @@ struct UpBlock2DOptions {
 ///
 /// Reference: diffusers 0.42.1, models/unets/unet_2d_blocks.py, `UpBlock2D` and
 /// `CrossAttnUpBlock2D`.
-class XATTN_API UNetUpBlock2DImpl : public torch::nn::Cloneable<UNetUpBlock2DImpl> {
+class XATTN_API UNetUpBlock2DImpl : public torch::nn::Cloneable<UNetUpBlock2DImpl>,
+                                    public GradientCheckpointing {
  public:
   /// `UpBlock2D`, or with transformers `CrossAttnUpBlock2D`.
   explicit UNetUpBlock2DImpl(
