@@ -1,0 +1,29 @@
+#include "renderer.h"
+
+#include <string>
+
+#include "ground.h"
+#include "sky.h"
+#include "thing.h"
+#include "xattn/core/error.h"
+
+namespace bada {
+
+Picture render(const Scene& scene, uint64_t seed) {
+  if (!makes_sense(scene)) {
+    throw xattn::ValueError("[bada] scene: expected one that makes sense, got sky '" + std::string(name(scene.sky)) +
+                            "', ground '" + std::string(name(scene.ground)) + "', thing '" + std::string(name(scene.thing)) + "'");
+  }
+  Canvas canvas;
+  Random palette_random(seed, kPalettePart), layout_random(seed, kLayoutPart);
+  const auto palette = draw_palette(scene.sky, palette_random);
+  const auto layout = draw_layout(scene, layout_random);
+  const Stage stage{canvas, palette, layout, scene, seed};
+  paint_sky(stage);
+  paint_disc(stage);
+  paint_ground(stage);
+  paint_thing(stage);
+  return canvas.picture();
+}
+
+}  // namespace bada

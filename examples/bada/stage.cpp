@@ -1,0 +1,78 @@
+#include "stage.h"
+
+namespace bada {
+namespace {
+
+/// Where sky and land meet, highest and lowest.
+std::pair<float, float> horizon_range(Ground ground) {
+  switch (ground) {
+    case Ground::kSea: return {58, 74};
+    case Ground::kDesert: return {62, 76};
+    case Ground::kMeadow: return {62, 76};
+    case Ground::kMountains: return {84, 92};
+    case Ground::kForest: return {66, 76};
+    case Ground::kCity: return {96, 104};
+  }
+  return {64, 64};
+}
+
+/// The row of the middle of what hangs in the sky, highest and lowest.
+std::pair<float, float> height_range(const Scene& scene, float horizon) {
+  const bool high_land = scene.ground == Ground::kMountains || scene.ground == Ground::kCity ||
+                         scene.ground == Ground::kForest;
+  if (is_balloon(scene.thing)) return {22, high_land ? 27.0f : 32.0f};
+  if (scene.thing == Thing::kSun && scene.sky != Sky::kBlue && !high_land)
+    return {horizon - 36, horizon - 20};
+  return {17, high_land ? 25.0f : 34.0f};
+}
+
+/// The row of the foot of what stands on the ground.
+std::pair<float, float> foot_range(const Scene& scene, float horizon) {
+  if (scene.thing == Thing::kBoat) return {horizon + 20, horizon + 34};
+  if (scene.ground == Ground::kSea) return {horizon + 22, horizon + 34};
+  return {106, 117};
+}
+
+}  // namespace
+
+Layout draw_layout(const Scene& scene, Random& random) {
+  // Always as many numbers, so that a scene with another thing has the same land.
+  const float at = random.uniform(0, 1), height = random.uniform(0, 1);
+  Layout layout{};
+  const auto horizon = horizon_range(scene.ground);
+  layout.horizon = mix(horizon.first, horizon.second, random.uniform(0, 1));
+  layout.scale = random.uniform(0.9f, 1.15f);
+  const float light_x = random.uniform(10, kSize - 10);
+  layout.side = random.sign();
+
+  const auto rows = is_in_the_sky(scene.thing) ? height_range(scene, layout.horizon)
+                                               : foot_range(scene, layout.horizon);
+  layout.thing = {mix(26, kSize - 26, at), mix(rows.first, rows.second, height)};
+  if (scene.thing == Thing::kSun || scene.thing == Thing::kMoon) {
+    layout.light = layout.thing;
+    layout.side = layout.thing.x < kSize / 2.0f ? -1.0f : 1.0f;
+  } else {
+    // Low at dusk and dawn, and high, out of the picture, by day.
+    const bool low = scene.sky == Sky::kSunset || scene.sky == Sky::kDawn;
+    layout.light = {low ? light_x : (layout.side < 0 ? -10.0f : kSize + 10.0f),
+                    low ? layout.horizon - 4 : -10.0f};
+    if (low) layout.side = light_x < kSize / 2.0f ? -1.0f : 1.0f;
+  }
+  return layout;
+}
+
+float Stage::free_row(float x) const {
+  const float away = std::abs(x - layout.thing.x);
+  switch (scene.thing) {
+    case Thing::kNone:
+    case Thing::kBoat: return 0;
+    case Thing::kSun:
+    case Thing::kMoon: return layout.thing.y + 19 - std::max(0.0f, away - 14) * 1.3f;
+    default: break;
+  }
+  if (is_balloon(scene.thing)) return layout.thing.y + 16 - std::max(0.0f, away - 16) * 1.3f;
+  const float wide = is_house(scene.thing) ? 26.0f : 20.0f;
+  return layout.thing.y - 20 - std::max(0.0f, away - wide) * 1.6f;
+}
+
+}  // namespace bada

@@ -1,0 +1,42 @@
+#include "thing.h"
+
+namespace bada {
+
+void paint_thing(const Stage& stage) {
+  const Thing thing = stage.scene.thing;
+  if (is_balloon(thing)) return paint_balloon(stage);
+  if (is_house(thing)) return paint_house(stage);
+  if (thing == Thing::kBoat) return paint_boat(stage);
+  if (thing == Thing::kLighthouse) return paint_lighthouse(stage);
+  if (thing == Thing::kTree) return paint_tree(stage);
+}
+
+Color thing_color(const Stage& stage, Color albedo, float facing) {
+  const float own = 0.30f + 0.32f * stage.palette.night;
+  return mix(stage.palette.lit(albedo, facing), albedo * (0.62f + 0.38f * facing), own);
+}
+
+Color paint_color(Thing thing) {
+  switch (thing) {
+    case Thing::kRedBalloon:
+    case Thing::kRedHouse: return {0.93f, 0.13f, 0.14f};
+    case Thing::kYellowBalloon:
+    case Thing::kYellowHouse: return {1.0f, 0.82f, 0.08f};
+    case Thing::kBlueBalloon:
+    case Thing::kBlueHouse: return {0.10f, 0.27f, 0.88f};
+    case Thing::kGreenBalloon: return {0.12f, 0.68f, 0.24f};
+    default: return {1, 1, 1};
+  }
+}
+
+void paint_shadow(const Stage& stage, Point foot, float wide, float high) {
+  const Point middle{foot.x - stage.layout.side * wide * 0.25f, foot.y};
+  const Color dark = stage.palette.ambient * 0.35f;
+  Canvas::each({middle.x - wide, middle.y - high, middle.x + wide, middle.y + high}, [&](int x, int y) {
+    const float dx = (static_cast<float>(x) + 0.5f - middle.x) / wide;
+    const float dy = (static_cast<float>(y) + 0.5f - middle.y) / high;
+    stage.canvas.blend(x, y, dark, 0.55f * smooth_step(1.0f, 0.25f, std::sqrt(dx * dx + dy * dy)));
+  });
+}
+
+}  // namespace bada
