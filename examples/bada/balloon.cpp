@@ -17,10 +17,13 @@ void paint_balloon(const Stage& stage) {
   const auto& layout = stage.layout;
   const float radius = 14.2f * layout.scale, length = radius * 1.18f;
   const Point at = layout.thing;
-  const Color base = paint_color(stage.scene.thing), dark = base * 0.80f;
+  const float night = stage.palette.night > 0.5f ? 1.0f : 0.0f;
+  // Lit from within at night, for a blue one on a dark sky would be lost.
+  const Color base = mix(paint_color(stage.scene.thing), {0.55f, 0.72f, 1.0f},
+                         stage.scene.thing == Thing::kBlueBalloon ? 0.32f * night : 0);
+  const Color dark = base * 0.80f;
   const int gores = 3 + random.integer(2);
   const bool has_band = random.chance(0.45);
-  const float night = stage.palette.night > 0.5f ? 1.0f : 0.0f;
   const float mouth = at.y + length;
 
   // The basket and its ropes.

@@ -112,25 +112,37 @@ void paint_streaks(const Stage& stage, Random& random, float cover, float most) 
   }
 }
 
-/// A closed cover in rolls, darker and larger overhead.
+/// A closed cover in decks: each has a billowing underside, dark, and grows lighter upwards until
+/// the next, nearer one hides it.
 void paint_cover(const Stage& stage, Random& random) {
-  const Noise noise(mix_seed(stage.seed, kCloudPart));
   const auto& palette = stage.palette;
-  const float shift = random.uniform(0, 50);
-  const int bottom = static_cast<int>(std::min(stage.layout.horizon, 126.0f));
-  std::array<float, kSize> above{};
-  for (int y = 0; y < bottom; ++y) {
-    const float fy = static_cast<float>(y), height = fy / stage.layout.horizon;
-    // Rolls grow flatter towards the horizon.
-    const float row = 6.2f * height + 2.1f * height * height;
+  constexpr int kDecks = 6;
+  constexpr float kRow[kDecks] = {0.86f, 0.70f, 0.54f, 0.39f, 0.25f, 0.11f};
+  constexpr float kBulge[kDecks] = {3.0f, 4.5f, 6.0f, 7.5f, 9.0f, 10.0f};
+  const float horizon = std::min(stage.layout.horizon, 88.0f);
+  for (int deck = 0; deck < kDecks; ++deck) {
+    const Noise noise(mix_seed(stage.seed, 130 + deck));
+    const float bulge = kBulge[deck], wide = 3.4f * bulge + 4, soft = 1.2f + 0.25f * bulge;
+    const float row = horizon * (kRow[deck] + random.uniform(-0.03f, 0.03f));
+    const float thick = horizon * 0.17f + bulge, near = static_cast<float>(deck) / (kDecks - 1);
+    const Color sky = palette.sky_at(kRow[deck]);
+    const Color dark = mix(sky, palette.cloud_shade, 0.45f + 0.35f * near);
+    const Color light = mix(sky, palette.cloud_lit, 0.65f - 0.15f * near);
+    std::array<float, kSize> edge{};
     for (int x = 0; x < kSize; ++x) {
-      const float fx = static_cast<float>(x);
-      const float warp = noise.at(fx / 27 + 3, row * 0.9f) * 0.75f;
-      const float here = noise.fractal(fx / mix(44, 26, height) + shift + 0.3f * warp, row + warp, 4);
-      const float light = clamp01(0.46f + 2.4f * (here - above[x]) + 0.55f * here);
-      above[x] = mix(above[x], here, 0.30f);
-      const float alpha = 0.72f * smooth_step(1.0f, 0.55f, height);
-      stage.canvas.blend(x, y, mix(palette.cloud_shade, palette.cloud_lit, light), alpha);
+      // Noise folded at zero: round below, with creases between.
+      const float fx = static_cast<float>(x) / wide;
+      edge[x] = row + bulge * (1.9f * std::abs(noise.at(fx)) + 0.7f * std::abs(noise.at(2.3f * fx + 50)) - 0.7f);
+    }
+    for (int y = 0; y < static_cast<int>(row + 2.5f * bulge) && y < kSize; ++y) {
+      const float fy = static_cast<float>(y);
+      for (int x = 0; x < kSize; ++x) {
+        const float above = edge[x] - fy;
+        if (above < -soft) continue;
+        const float wave = 0.22f * noise.fractal(static_cast<float>(x) / wide, fy / wide * 1.8f, 2);
+        const Color color = mix(dark, light, smooth_step(0, 1, above / thick + wave));
+        stage.canvas.blend(x, y, color, 0.92f * smooth_step(-soft, soft, above));
+      }
     }
   }
 }

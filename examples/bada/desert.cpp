@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "ground.h"
@@ -7,65 +8,69 @@ namespace {
 
 /// A dune: gentle on one side, steep on the other.
 struct Dune {
-  float x, high, wide;
-  /// Which side is steep, 1 for the right; how its crest runs down towards the viewer.
-  float steep, sway, phase;
+  Point top;
+  float high, wide;
+  /// Which side is steep, 1 for the right.
+  float steep;
+  /// How its crest runs down towards the viewer.
+  float sway, phase;
 };
 
-/// The height of a dune's edge at x, and the share of the dune there, from 0 to 1.
+/// The share of a dune's height at x, from 0 to 1: pointed on top, flat at the foot.
 float rise(const Dune& dune, float x) {
-  const float away = (x - dune.x) * dune.steep / dune.wide;
-  const float t = away < 0 ? -away / 1.25f : away / 0.75f;
-  if (t >= 1) return 0;
-  // Pointed on top, flat at the foot.
-  return (1 - t) * (1 - t) * (1 + 0.9f * t);
+  const float away = (x - dune.top.x) * dune.steep / dune.wide;
+  const float t = away < 0 ? -away / 1.2f : away / 0.8f;
+  return t >= 1 ? 0 : (1 - t) * (1 - t) * (1 + 0.8f * t);
 }
 
-std::vector<Dune> draw_dunes(Random& random, float wide, float high) {
+std::vector<Dune> draw_dunes(Random& random, float row, float wide, float high) {
   std::vector<Dune> dunes;
-  for (float x = random.uniform(-wide, 0); x < kSize + wide; x += wide * random.uniform(0.75f, 1.35f)) {
-    dunes.push_back({x, high * random.uniform(0.55f, 1.25f), wide * random.uniform(0.95f, 1.35f),
-                     random.sign(), random.uniform(-0.9f, 0.9f), random.uniform(0, 6)});
+  for (float x = random.uniform(-wide / 2, wide / 2); x < kSize + wide / 2; x += wide * random.uniform(0.6f, 1.1f)) {
+    const float tall = high * random.uniform(0.6f, 1.3f);
+    dunes.push_back({{x, row - tall}, tall, wide * random.uniform(0.9f, 1.3f), random.sign(),
+                     random.uniform(-1, 1), random.uniform(0, 6)});
   }
   return dunes;
 }
 
-void paint_dunes(const Stage& stage, const std::vector<Dune>& dunes, float row, Color sand, float far) {
-  const auto& palette = stage.palette;
+/// How much light sand takes: a neutral share, and about that waves and ripples of the wind.
+float sand_light(const Noise& noise, float x, float y, float far) {
+  const float wave = 0.10f * noise.fractal(x / 26, y / 9, 2);
+  const float bent = y * 1.05f + 2.6f * noise.at(x / 19, y / 23) + x * 0.10f;
+  return 0.60f + wave + 0.04f * std::sin(bent * mix(1.5f, 1.0f, far)) * (1 - 2 * far);
+}
+
+void paint_dune(const Stage& stage, const Dune& dune, Color sand, float far) {
   const Noise noise(mix_seed(stage.seed, kNoisePart));
   Profile edge{};
-  std::array<int, kSize> owner{};
   for (int x = 0; x < kSize; ++x) {
-    const float fx = static_cast<float>(x) + 0.5f;
-    float most = -1;
-    for (size_t i = 0; i < dunes.size(); ++i) {
-      const float height = dunes[i].high * rise(dunes[i], fx);
-      if (height <= most) continue;
-      most = height;
-      owner[x] = static_cast<int>(i);
-    }
-    edge[x] = row - most + 1.2f * noise.at(fx / 31 + row);
+    const float share = rise(dune, static_cast<float>(x) + 0.5f);
+    // Where there is nothing of it, below the picture.
+    edge[x] = share > 0 ? dune.top.y + dune.high * (1 - share) : 2.0f * kSize;
   }
-  keep_free(stage, edge);
-  const float lowered = edge[0] - (row - dunes[owner[0]].high * rise(dunes[owner[0]], 0.5f));
-  const float ripple = mix(0.9f, 1.6f, 1 - far);
-  fill_below(stage.canvas, edge, [&](float x, float y, float depth) {
-    const auto& dune = dunes[owner[static_cast<int>(x)]];
-    const float top = row + lowered - dune.high, down = std::max(0.0f, y - top);
+  fill_below(stage.canvas, edge, [&](float x, float y, float) {
+    const float down = std::max(0.0f, y - dune.top.y);
     // The crest winds down from the top; one side of it is lit.
-    const float crest = dune.x + dune.sway * down + 3.5f * std::sin(down / 8 + dune.phase) * clamp01(down / 12);
-    const float toward = (x - crest) * stage.layout.side;
-    const float soft = 0.8f + down * 0.10f;
-    const float face = smooth_step(-soft, soft, toward);
-    // Both sides come together at the foot.
-    const float foot = smooth_step(dune.high * 2.1f + 14, dune.high * 0.5f, down);
-    const float valley = smooth_step(0, 0.25f, rise(dune, x));
-    float facing = mix(0.62f, mix(0.10f, 0.98f, face), foot * valley);
-    facing += 0.10f * noise.fractal(x / 26 + row, y / 9, 2);
-    facing += 0.045f * std::sin((y * 1.0f + 2.2f * noise.at(x / 17, y / 21) + x * 0.12f) * ripple) * (1 - far) *
-              clamp01(depth / 5);
-    const Color color = palette.lit(sand, clamp01(facing), far);
-    return mix(color, palette.haze, 0.16f * clamp01(depth / 40) * far);
+    const float reach = dune.wide * 0.45f;
+    const float crest = dune.top.x + dune.sway * reach * (1 - std::exp(-down / reach * 1.6f)) +
+                        2.5f * std::sin(down / 9 + dune.phase) * clamp01(down / 14);
+    const float toward = (x + 0.5f - crest) * stage.layout.side, soft = 0.7f + down * 0.12f;
+    const float face = mix(0.06f, 1.0f, smooth_step(-soft, soft, toward));
+    // Both sides end in the plain.
+    const float foot = smooth_step(dune.high * 1.4f + 16, dune.high * 0.4f, down);
+    const float strong = foot * smooth_step(0, 0.22f, rise(dune, x + 0.5f));
+    const float plain = sand_light(noise, x, y, far);
+    const float facing = mix(plain, face + 0.5f * (plain - 0.6f), strong);
+    return stage.palette.lit(sand, clamp01(facing), far);
+  });
+}
+
+void paint_plain(const Stage& stage, float row, Color sand, float far) {
+  const Noise noise(mix_seed(stage.seed, kNoisePart));
+  Profile edge{};
+  edge.fill(row);
+  fill_below(stage.canvas, edge, [&](float x, float y, float) {
+    return stage.palette.lit(sand, clamp01(sand_light(noise, x, y, far)), far);
   });
 }
 
@@ -81,9 +86,12 @@ void paint_desert(const Stage& stage) {
   constexpr float kHigh[kLayers] = {9, 13, 15, 13};
   constexpr float kWide[kLayers] = {30, 46, 62, 84};
   for (int layer = 0; layer < kLayers; ++layer) {
-    const auto dunes = draw_dunes(random, kWide[layer], kHigh[layer]);
     const float row = horizon + kDown[layer] + random.uniform(-2, 2);
-    paint_dunes(stage, dunes, row, tone, kFar[layer]);
+    auto dunes = draw_dunes(random, row, kWide[layer], kHigh[layer]);
+    // High ones stand behind low ones.
+    std::sort(dunes.begin(), dunes.end(), [](const Dune& a, const Dune& b) { return a.top.y < b.top.y; });
+    paint_plain(stage, row, tone, kFar[layer]);
+    for (const auto& dune : dunes) paint_dune(stage, dune, tone, kFar[layer]);
   }
 }
 

@@ -20,10 +20,16 @@ Profile rolling_profile(const Noise& noise, float row, float high, float wide) {
   return profile;
 }
 
-void keep_free(const Stage& stage, Profile& profile) {
+float lower_by(const Stage& stage, const Profile& profile) {
   float lower = 0;
+  if (!is_in_the_sky(stage.scene.thing)) return 0;
   for (int x = 0; x < kSize; ++x)
     lower = std::max(lower, stage.free_row(static_cast<float>(x)) - profile[x]);
+  return lower;
+}
+
+void keep_free(const Stage& stage, Profile& profile) {
+  const float lower = lower_by(stage, profile);
   for (auto& row : profile) row += lower;
 }
 

@@ -23,7 +23,10 @@ using Profile = std::array<float, kSize>;
 /// A rolling edge about `row`, `high` pixels up and down, with a hill every `wide` pixels or so.
 Profile rolling_profile(const Noise& noise, float row, float high, float wide);
 
-/// Lowers an edge, as a whole, to where the thing stays free.
+/// By how much an edge must be lowered, as a whole, for what is in the sky to stay free.
+float lower_by(const Stage& stage, const Profile& profile);
+
+/// Lowers it so.
 void keep_free(const Stage& stage, Profile& profile);
 
 /// Fills all below an edge. `color(x, y, depth)` has the depth below the edge in pixels.

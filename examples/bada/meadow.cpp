@@ -8,8 +8,8 @@ constexpr Color kFlowerColors[] = {
 
 /// Bushes along the edge of a far hill.
 void paint_hedge(const Stage& stage, const Profile& edge, Random& random, float far) {
-  const Color dark = stage.palette.lit({0.16f, 0.36f, 0.20f}, 0.25f, far);
-  const Color light = stage.palette.lit({0.28f, 0.52f, 0.24f}, 0.7f, far);
+  const Color dark = stage.palette.lit({0.18f, 0.44f, 0.22f}, 0.35f, far);
+  const Color light = stage.palette.lit({0.30f, 0.58f, 0.26f}, 0.85f, far);
   float x = random.uniform(0, kSize);
   for (int i = 4 + random.integer(8); i > 0; --i) {
     x += random.uniform(2.5f, 6);
@@ -60,7 +60,7 @@ void paint_meadow(const Stage& stage) {
   const Color near = mix({0.46f, 0.76f, 0.20f}, {0.34f, 0.70f, 0.26f}, hue);
   const Color distant = mix({0.36f, 0.62f, 0.34f}, {0.28f, 0.58f, 0.40f}, hue);
   constexpr int kHills = 5;
-  constexpr float kFar[kHills] = {0.62f, 0.40f, 0.20f, 0.07f, 0};
+  constexpr float kFar[kHills] = {0.56f, 0.33f, 0.14f, 0.03f, 0};
   constexpr float kDown[kHills] = {-3, 5, 15, 28, 44};
   constexpr float kHigh[kHills] = {6, 6, 7.5f, 8, 7};
   constexpr float kWide[kHills] = {24, 34, 46, 60, 72};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "ground.h"
@@ -15,39 +16,21 @@ struct Peak {
   float lean;
 };
 
-struct Range {
-  std::vector<Peak> peaks;
-  Profile edge;
-  std::array<int, kSize> owner;
-};
-
-Range draw_range(const Stage& stage, std::vector<Peak> peaks, const Noise& noise, float rough) {
-  Range range{std::move(peaks), {}, {}};
+Profile peak_edge(const Peak& peak, const Noise& noise, float rough) {
+  Profile edge{};
   for (int x = 0; x < kSize; ++x) {
-    const float fx = static_cast<float>(x) + 0.5f;
-    range.edge[x] = 1e9f;
-    for (size_t i = 0; i < range.peaks.size(); ++i) {
-      const auto& peak = range.peaks[i];
-      const float away = fx - peak.top.x;
-      const float row = peak.top.y + std::abs(away) * (away < 0 ? peak.left : peak.right);
-      if (row >= range.edge[x]) continue;
-      range.edge[x] = row;
-      range.owner[x] = static_cast<int>(i);
-    }
-    const float top = range.peaks[range.owner[x]].top.y;
-    range.edge[x] += rough * clamp01((range.edge[x] - top) / 6) * noise.fractal(fx / 9, 3);
+    const float fx = static_cast<float>(x) + 0.5f, away = fx - peak.top.x;
+    const float down = std::abs(away) * (away < 0 ? peak.left : peak.right);
+    edge[x] = peak.top.y + down + rough * clamp01(down / 6) * noise.fractal(fx / 9 + peak.top.y, 3);
   }
-  const float before = range.edge[0];
-  keep_free(stage, range.edge);
-  for (auto& peak : range.peaks) peak.top.y += range.edge[0] - before;
-  return range;
+  return edge;
 }
 
-void paint_range(const Stage& stage, const Range& range, const Noise& noise, float snow, float far) {
+void paint_peak(const Stage& stage, const Peak& peak, const Profile& edge, const Noise& noise, float snow, float far) {
   const auto& palette = stage.palette;
   const float side = stage.layout.side, foot = stage.layout.horizon;
-  fill_below(stage.canvas, range.edge, [&](float x, float y, float) {
-    const auto& peak = range.peaks[range.owner[static_cast<int>(x)]];
+  fill_below(stage.canvas, edge, [&](float x, float y, float) {
+    if (y > foot + 10) return palette.haze;  // hidden by what comes before it
     const float down = std::max(0.0f, y - peak.top.y);
     const float ridge = peak.top.x + peak.lean * down + std::min(7.0f, down * 0.30f) * noise.at(down / 6 + peak.top.x);
     // Spurs: folds that run down on both sides of the ridge.
@@ -62,6 +45,18 @@ void paint_range(const Stage& stage, const Range& range, const Noise& noise, flo
     const Color color = palette.lit(mix(kSnow, rock, bare), clamp01(facing), far);
     return mix(color, palette.haze, 0.60f * smooth_step(foot - 26, foot + 4, y));
   });
+}
+
+/// Paints a range, the high and far peaks first.
+void paint_range(const Stage& stage, std::vector<Peak> peaks, const Noise& noise, float snow, float far) {
+  std::sort(peaks.begin(), peaks.end(), [](const Peak& a, const Peak& b) { return a.top.y < b.top.y; });
+  const float rough = mix(4.5f, 2.0f, far);
+  float lower = 0;
+  for (const auto& peak : peaks) lower = std::max(lower, lower_by(stage, peak_edge(peak, noise, rough)));
+  for (auto& peak : peaks) {
+    peak.top.y += lower;
+    paint_peak(stage, peak, peak_edge(peak, noise, rough), noise, snow, far);
+  }
 }
 
 std::vector<Peak> draw_peaks(Random& random, int count, float top, float vary, float steep) {
@@ -111,8 +106,8 @@ void paint_mountains(const Stage& stage) {
   const float horizon = stage.layout.horizon;
   auto far_peaks = draw_peaks(random, 5, horizon - 40, 14, 0.75f);
   auto peaks = draw_peaks(random, 3 + random.integer(2), random.uniform(30, 42), 20, 1.0f);
-  paint_range(stage, draw_range(stage, std::move(far_peaks), noise, 3), noise, 26, 0.55f);
-  paint_range(stage, draw_range(stage, std::move(peaks), noise, 4.5f), noise, random.uniform(20, 34), 0.06f);
+  paint_range(stage, std::move(far_peaks), noise, 26, 0.55f);
+  paint_range(stage, std::move(peaks), noise, random.uniform(20, 34), 0.06f);
 
   const Noise field(mix_seed(stage.seed, 101)), front(mix_seed(stage.seed, 102));
   const auto middle_edge = rolling_profile(field, horizon + 3, 4, 44);
