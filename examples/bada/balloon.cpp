@@ -19,9 +19,9 @@ void paint_balloon(const Stage& stage) {
   const Point at = layout.thing;
   const float night = stage.palette.night > 0.5f ? 1.0f : 0.0f;
   // Lit from within at night, for a blue one on a dark sky would be lost.
-  const Color base = mix(paint_color(stage.scene.thing), {0.55f, 0.72f, 1.0f},
-                         stage.scene.thing == Thing::kBlueBalloon ? 0.32f * night : 0);
-  const Color dark = base * 0.80f;
+  const float pale = stage.scene.thing == Thing::kBlueBalloon ? 0.32f * night : 0;
+  const Color base = mix(paint_color(stage.scene.thing), {0.55f, 0.72f, 1.0f}, pale);
+  const Color dark = mix(shade_color(stage.scene.thing), {0.45f, 0.62f, 1.0f}, pale);
   const int gores = 3 + random.integer(2);
   const bool has_band = random.chance(0.45);
   const float mouth = at.y + length;

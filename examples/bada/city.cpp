@@ -111,7 +111,10 @@ void paint_block(const Stage& stage, const Block& block, Random& random, float h
     const Color facade = kFacades[random.integer(6)] * random.uniform(0.9f, 1.1f);
     const auto roof = static_cast<Roof>(random.integer(4));
     const float gap = random.chance(0.25) ? random.uniform(1, 5) : 0;
-    for (const float at : {x, middle, x + wide}) top = std::max(top, std::ceil(stage.free_row(at)));
+    for (const float at : {x, middle, x + wide}) {
+      const float row = block.far > 0.1f ? stage.free_row(at) : stage.low_row(at);
+      top = std::max(top, std::ceil(row));
+    }
     const Building building{std::round(x), std::round(x) + wide, top, facade, roof};
     if (top < block.foot - 5) paint_building(stage, building, block, random);
     x += wide + gap;
@@ -130,6 +133,9 @@ void paint_square(const Stage& stage, float foot) {
       // Wet stones, that show the lamps of the town.
       const float glow = stage.palette.night * (1 - depth) * (0.30f + 0.30f * noise.fractal(fx / 9, depth * 2, 2));
       color = mix(color, lamp, clamp01(glow) * 0.7f);
+      // Rows of slabs, wider towards the viewer.
+      const float row = 9 * std::sqrt(depth);
+      color = color * (1 - 0.05f * smooth_step(0.30f, 0.50f, std::abs(row - std::round(row))));
       stage.canvas.at(x, y) = y == static_cast<int>(foot) ? color * 1.1f : color;
     }
   }

@@ -116,31 +116,35 @@ void paint_streaks(const Stage& stage, Random& random, float cover, float most) 
 /// the next, nearer one hides it.
 void paint_cover(const Stage& stage, Random& random) {
   const auto& palette = stage.palette;
-  constexpr int kDecks = 6;
-  constexpr float kRow[kDecks] = {0.86f, 0.70f, 0.54f, 0.39f, 0.25f, 0.11f};
-  constexpr float kBulge[kDecks] = {3.0f, 4.5f, 6.0f, 7.5f, 9.0f, 10.0f};
+  constexpr int kDecks = 5;
+  constexpr float kRow[kDecks] = {0.84f, 0.66f, 0.47f, 0.29f, 0.10f};
+  constexpr float kBulge[kDecks] = {3.0f, 4.5f, 6.5f, 8.5f, 10.0f};
   const float horizon = std::min(stage.layout.horizon, 88.0f);
   for (int deck = 0; deck < kDecks; ++deck) {
     const Noise noise(mix_seed(stage.seed, 130 + deck));
-    const float bulge = kBulge[deck], wide = 3.4f * bulge + 4, soft = 1.2f + 0.25f * bulge;
+    const float bulge = kBulge[deck], wide = 4.2f * bulge + 6, soft = 1.5f + 0.30f * bulge;
     const float row = horizon * (kRow[deck] + random.uniform(-0.03f, 0.03f));
-    const float thick = horizon * 0.17f + bulge, near = static_cast<float>(deck) / (kDecks - 1);
+    const float thick = horizon * 0.19f + bulge, near = static_cast<float>(deck) / (kDecks - 1);
     const Color sky = palette.sky_at(kRow[deck]);
     const Color dark = mix(sky, palette.cloud_shade, 0.45f + 0.35f * near);
     const Color light = mix(sky, palette.cloud_lit, 0.65f - 0.15f * near);
     std::array<float, kSize> edge{};
     for (int x = 0; x < kSize; ++x) {
-      // Noise folded at zero: round below, with creases between.
+      // Noise folded about zero, softly: round below, with creases between.
       const float fx = static_cast<float>(x) / wide;
-      edge[x] = row + bulge * (1.9f * std::abs(noise.at(fx)) + 0.7f * std::abs(noise.at(2.3f * fx + 50)) - 0.7f);
+      const float large = noise.at(fx), small = noise.at(2.3f * fx + 50);
+      edge[x] = row + bulge * (1.9f * std::sqrt(large * large + 0.02f) +
+                               0.6f * std::sqrt(small * small + 0.03f) - 0.8f);
     }
     for (int y = 0; y < static_cast<int>(row + 2.5f * bulge) && y < kSize; ++y) {
       const float fy = static_cast<float>(y);
       for (int x = 0; x < kSize; ++x) {
         const float above = edge[x] - fy;
         if (above < -soft) continue;
-        const float wave = 0.22f * noise.fractal(static_cast<float>(x) / wide, fy / wide * 1.8f, 2);
-        const Color color = mix(dark, light, smooth_step(0, 1, above / thick + wave));
+        // Higher up, the underside's shape is lost in that of the whole.
+        const float level = mix(above, row - fy, smooth_step(0, thick * 0.7f, above)) / thick;
+        const float wave = 0.40f * noise.fractal(static_cast<float>(x) / wide * 0.9f, fy / wide * 2, 3);
+        const Color color = mix(dark, light, smooth_step(-0.15f, 1.05f, level + wave));
         stage.canvas.blend(x, y, color, 0.92f * smooth_step(-soft, soft, above));
       }
     }

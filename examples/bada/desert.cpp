@@ -16,16 +16,18 @@ struct Dune {
   float sway, phase;
 };
 
-/// The share of a dune's height at x, from 0 to 1: pointed on top, flat at the foot.
+/// The share of a dune's height at x, from 0 to 1: round on one side, a slope from a sharp crest on
+/// the other.
 float rise(const Dune& dune, float x) {
   const float away = (x - dune.top.x) * dune.steep / dune.wide;
-  const float t = away < 0 ? -away / 1.2f : away / 0.8f;
-  return t >= 1 ? 0 : (1 - t) * (1 - t) * (1 + 0.8f * t);
+  const float t = away < 0 ? -away / 1.3f : away / 0.85f;
+  if (t >= 1) return 0;
+  return away < 0 ? 0.5f + 0.5f * std::cos(3.14159f * t) : (1 - t) * (1 - t) * (1 + 0.9f * t);
 }
 
 std::vector<Dune> draw_dunes(Random& random, float row, float wide, float high) {
   std::vector<Dune> dunes;
-  for (float x = random.uniform(-wide / 2, wide / 2); x < kSize + wide / 2; x += wide * random.uniform(0.6f, 1.1f)) {
+  for (float x = random.uniform(-wide / 2, wide / 2); x < kSize + wide / 2; x += wide * random.uniform(0.75f, 1.3f)) {
     const float tall = high * random.uniform(0.6f, 1.3f);
     dunes.push_back({{x, row - tall}, tall, wide * random.uniform(0.9f, 1.3f), random.sign(),
                      random.uniform(-1, 1), random.uniform(0, 6)});
@@ -53,9 +55,9 @@ void paint_dune(const Stage& stage, const Dune& dune, Color sand, float far) {
     // The crest winds down from the top; one side of it is lit.
     const float reach = dune.wide * 0.45f;
     const float crest = dune.top.x + dune.sway * reach * (1 - std::exp(-down / reach * 1.6f)) +
-                        2.5f * std::sin(down / 9 + dune.phase) * clamp01(down / 14);
-    const float toward = (x + 0.5f - crest) * stage.layout.side, soft = 0.7f + down * 0.12f;
-    const float face = mix(0.06f, 1.0f, smooth_step(-soft, soft, toward));
+                        4.5f * std::sin(down / 10 + dune.phase) * clamp01(down / 16);
+    const float toward = (x + 0.5f - crest) * stage.layout.side, soft = 0.8f + down * 0.20f;
+    const float face = mix(0.16f, 1.0f, smooth_step(-soft, soft, toward));
     // Both sides end in the plain.
     const float foot = smooth_step(dune.high * 1.4f + 16, dune.high * 0.4f, down);
     const float strong = foot * smooth_step(0, 0.22f, rise(dune, x + 0.5f));
@@ -83,8 +85,8 @@ void paint_desert(const Stage& stage) {
   constexpr int kLayers = 4;
   constexpr float kFar[kLayers] = {0.50f, 0.24f, 0.08f, 0};
   constexpr float kDown[kLayers] = {2, 14, 30, 49};
-  constexpr float kHigh[kLayers] = {9, 13, 15, 13};
-  constexpr float kWide[kLayers] = {30, 46, 62, 84};
+  constexpr float kHigh[kLayers] = {8, 13, 16, 13};
+  constexpr float kWide[kLayers] = {46, 72, 96, 120};
   for (int layer = 0; layer < kLayers; ++layer) {
     const float row = horizon + kDown[layer] + random.uniform(-2, 2);
     auto dunes = draw_dunes(random, row, kWide[layer], kHigh[layer]);

@@ -37,7 +37,7 @@ void paint_moon(const Stage& stage, Random& random) {
   const float turn = random.sign();
   const Noise noise(mix_seed(stage.seed, kThingPart));
   const Color bright{0.99f, 0.97f, 0.88f}, dull{0.82f, 0.82f, 0.78f};
-  paint_halo(stage, at, radius, {0.86f, 0.90f, 0.98f}, night ? 0.34f : 0.22f);
+  paint_halo(stage, at, radius, {0.86f, 0.90f, 0.98f}, night ? 0.34f : 0.0f);
   const Point shadow{at.x + turn * radius * phase * std::cos(tilt), at.y + radius * phase * std::sin(tilt)};
   stage.canvas.fill(
       around({at}, radius + 1),

@@ -15,12 +15,13 @@ void paint_row(const Stage& stage, const ForestLayer& layer, Random& random, int
   const auto& palette = stage.palette;
   const Noise noise(mix_seed(stage.seed, 110 + index));
   const auto edge = rolling_profile(noise, layer.row, 4.5f, 40);
-  const Color needle = mix({0.17f, 0.44f, 0.28f}, {0.12f, 0.38f, 0.33f}, hue);
+  const Color needle = mix({0.20f, 0.47f, 0.24f}, {0.12f, 0.40f, 0.30f}, hue);
   std::vector<Fir> firs;
   for (float x = random.uniform(-4, 2); x < kSize + 4; x += layer.high * random.uniform(0.20f, 0.42f)) {
     const int column = std::clamp(static_cast<int>(x), 0, kSize - 1);
     Fir fir{{x, edge[column] + random.uniform(1, 4)}, layer.high * random.uniform(0.7f, 1.3f), 0};
-    fir.high = std::min(fir.high, fir.foot.y - stage.free_row(x));
+    const float row = layer.far > 0.3f ? stage.free_row(x) : stage.low_row(x);
+    fir.high = std::min(fir.high, fir.foot.y - row);
     fir.wide = fir.high * random.uniform(0.42f, 0.54f);
     if (fir.high > 5) firs.push_back(fir);
   }
@@ -38,7 +39,7 @@ void paint_row(const Stage& stage, const ForestLayer& layer, Random& random, int
 
 /// Large trees at the borders, through which one looks.
 void paint_frame(const Stage& stage, Random& random, float hue) {
-  const Color needle = mix({0.12f, 0.34f, 0.22f}, {0.09f, 0.30f, 0.27f}, hue);
+  const Color needle = mix({0.13f, 0.35f, 0.20f}, {0.09f, 0.31f, 0.25f}, hue);
   for (const float side : {-1.0f, 1.0f}) {
     if (!random.chance(0.6)) continue;
     for (int i = 1 + random.integer(2); i >= 0; --i) {

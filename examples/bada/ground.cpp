@@ -33,6 +33,12 @@ void keep_free(const Stage& stage, Profile& profile) {
   for (auto& row : profile) row += lower;
 }
 
+Color own_color(const Stage& stage, Color albedo, float facing, float far) {
+  const float own = 0.34f - 0.26f * stage.palette.night;
+  const Color color = mix(stage.palette.lit(albedo, facing), albedo * (0.50f + 0.50f * facing), own);
+  return mix(color, stage.palette.haze, far);
+}
+
 float slope_of(const Profile& profile, float x) {
   const int left = std::clamp(static_cast<int>(x) - 3, 0, kSize - 7);
   return (profile[left] - profile[left + 6]) / 6;

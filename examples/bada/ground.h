@@ -29,6 +29,9 @@ float lower_by(const Stage& stage, const Profile& profile);
 /// Lowers it so.
 void keep_free(const Stage& stage, Profile& profile);
 
+/// As `Palette::lit`, but land that is told by its colour, grass and snow, keeps some of its own.
+Color own_color(const Stage& stage, Color albedo, float facing, float far);
+
 /// Fills all below an edge. `color(x, y, depth)` has the depth below the edge in pixels.
 template <class Paint>
 void fill_below(Canvas& canvas, const Profile& profile, Paint color) {

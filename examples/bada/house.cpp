@@ -19,7 +19,7 @@ void paint_house(const Stage& stage) {
   const Color paint = paint_color(stage.scene.thing);
   const float to_light = turn * side;
   const Color front_color = thing_color(stage, paint, to_light < 0 ? 0.95f : 0.72f);
-  const Color flank_color = thing_color(stage, paint, to_light < 0 ? 0.25f : 0.55f) * (to_light < 0 ? 0.9f : 1.0f);
+  const Color flank_color = thing_color(stage, shade_color(stage.scene.thing), to_light < 0 ? 0.45f : 0.85f);
   const Color slate = mix({0.33f, 0.30f, 0.34f}, {0.42f, 0.30f, 0.26f}, random.uniform(0, 1));
   const Color roof = thing_color(stage, slate, 0.6f);
   const bool lit = stage.scene.sky != Sky::kBlue;

@@ -8,8 +8,8 @@ constexpr Color kFlowerColors[] = {
 
 /// Bushes along the edge of a far hill.
 void paint_hedge(const Stage& stage, const Profile& edge, Random& random, float far) {
-  const Color dark = stage.palette.lit({0.18f, 0.44f, 0.22f}, 0.35f, far);
-  const Color light = stage.palette.lit({0.30f, 0.58f, 0.26f}, 0.85f, far);
+  const Color dark = own_color(stage, {0.20f, 0.48f, 0.22f}, 0.45f, far);
+  const Color light = own_color(stage, {0.33f, 0.63f, 0.26f}, 0.85f, far);
   float x = random.uniform(0, kSize);
   for (int i = 4 + random.integer(8); i > 0; --i) {
     x += random.uniform(2.5f, 6);
@@ -46,7 +46,7 @@ void paint_grass(const Stage& stage, const Profile& edge, Color grass, float far
     const float slope = -slope_of(edge, x) * side * std::exp(-depth / 40);
     float facing = 0.56f + 1.1f * slope + 0.34f * std::exp(-depth / 7) - 0.28f * clamp01(depth / 34);
     facing += 0.24f * noise.fractal(x / 34, y / 11 + far * 40, 2);
-    const Color color = stage.palette.lit(grass, clamp01(facing), far);
+    const Color color = own_color(stage, grass, clamp01(facing), far);
     return mix(color, stage.palette.haze, 0.22f * far * clamp01(depth / 16));
   });
 }

@@ -42,8 +42,9 @@ void paint_peak(const Stage& stage, const Peak& peak, const Profile& edge, const
     // Rock comes through where it is low, sooner on the dark side.
     const float bare = smooth_step(-3, 4, down - snow - 7 * face + 13 * noise.fractal(x / 7, y / 12 + 30, 3));
     const Color rock = mix({0.40f, 0.40f, 0.47f}, {0.50f, 0.47f, 0.48f}, face);
-    const Color color = palette.lit(mix(kSnow, rock, bare), clamp01(facing), far);
-    return mix(color, palette.haze, 0.60f * smooth_step(foot - 26, foot + 4, y));
+    const Color color = mix(palette.lit(mix(kSnow, rock, bare), clamp01(facing)),
+                            own_color(stage, mix(kSnow, rock, bare), clamp01(facing), 0), 0.5f);
+    return mix(mix(color, palette.haze, far), palette.haze, 0.60f * smooth_step(foot - 26, foot + 4, y));
   });
 }
 
@@ -79,7 +80,7 @@ void paint_snow(const Stage& stage, const Profile& edge, float far) {
     const float slope = -slope_of(edge, x) * stage.layout.side * std::exp(-depth / 30);
     float facing = 0.55f + 1.5f * slope + 0.45f * std::exp(-depth / 6) - 0.30f * clamp01(depth / 30);
     facing += 0.30f * noise.fractal(x / 38, y / 12 + far * 30, 2);
-    return stage.palette.lit(kSnow, clamp01(facing), far);
+    return own_color(stage, kSnow, clamp01(facing), far);
   });
 }
 

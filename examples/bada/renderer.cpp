@@ -1,19 +1,14 @@
 #include "renderer.h"
 
-#include <string>
-
+#include "check_scene.h"
 #include "ground.h"
 #include "sky.h"
 #include "thing.h"
-#include "xattn/core/error.h"
 
 namespace bada {
 
 Picture render(const Scene& scene, uint64_t seed) {
-  if (!makes_sense(scene)) {
-    throw xattn::ValueError("[bada] scene: expected one that makes sense, got sky '" + std::string(name(scene.sky)) +
-                            "', ground '" + std::string(name(scene.ground)) + "', thing '" + std::string(name(scene.thing)) + "'");
-  }
+  check_scene(scene);
   Canvas canvas;
   Random palette_random(seed, kPalettePart), layout_random(seed, kLayoutPart);
   const auto palette = draw_palette(scene.sky, palette_random);

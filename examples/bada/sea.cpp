@@ -34,7 +34,7 @@ void paint_sea(const Stage& stage) {
   const Noise waves(mix_seed(stage.seed, kGroundPart)), glints(mix_seed(stage.seed, kNoisePart));
   const float rough = random.uniform(0.6f, 1.3f), horizon = std::floor(layout.horizon);
   const float below = static_cast<float>(kSize) - horizon;
-  const bool has_disc = stage.scene.thing == Thing::kSun || stage.scene.thing == Thing::kMoon;
+  const bool has_disc = stage.thing_shines();
   const bool low = stage.scene.sky == Sky::kSunset || stage.scene.sky == Sky::kDawn;
   const float shine = has_disc ? 0.95f : low ? 0.55f : 0;
   const Color deep = mix(palette.water, palette.sky_at(0.2f), 0.12f);

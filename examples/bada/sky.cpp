@@ -4,7 +4,7 @@ namespace bada {
 
 void paint_sky(const Stage& stage) {
   const auto& light = stage.layout.light;
-  const bool has_disc = stage.scene.thing == Thing::kSun || stage.scene.thing == Thing::kMoon;
+  const bool has_disc = stage.thing_shines();
   // How far the light reaches: wide along the horizon, round about a disc.
   const bool low = stage.scene.sky == Sky::kSunset || stage.scene.sky == Sky::kDawn;
   const float wide = low ? 62.0f : 46.0f, high = has_disc ? 40.0f : 24.0f;

@@ -48,7 +48,7 @@ Layout draw_layout(const Scene& scene, Random& random) {
   const auto rows = is_in_the_sky(scene.thing) ? height_range(scene, layout.horizon)
                                                : foot_range(scene, layout.horizon);
   layout.thing = {mix(26, kSize - 26, at), mix(rows.first, rows.second, height)};
-  if (scene.thing == Thing::kSun || scene.thing == Thing::kMoon) {
+  if (scene.thing == Thing::kSun || (scene.thing == Thing::kMoon && scene.sky == Sky::kNight)) {
     layout.light = layout.thing;
     layout.side = layout.thing.x < kSize / 2.0f ? -1.0f : 1.0f;
   } else {
@@ -62,17 +62,20 @@ Layout draw_layout(const Scene& scene, Random& random) {
 }
 
 float Stage::free_row(float x) const {
+  if (!is_in_the_sky(scene.thing)) return 0;
   const float away = std::abs(x - layout.thing.x);
-  switch (scene.thing) {
-    case Thing::kNone:
-    case Thing::kBoat: return 0;
-    case Thing::kSun:
-    case Thing::kMoon: return layout.thing.y + 19 - std::max(0.0f, away - 14) * 1.3f;
-    default: break;
-  }
-  if (is_balloon(scene.thing)) return layout.thing.y + 16 - std::max(0.0f, away - 16) * 1.3f;
-  const float wide = is_house(scene.thing) ? 26.0f : 20.0f;
-  return layout.thing.y - 20 - std::max(0.0f, away - wide) * 1.6f;
+  const float below = is_balloon(scene.thing) ? 16.0f : 19.0f;
+  return layout.thing.y + below - std::max(0.0f, away - 15) * 1.3f;
+}
+
+float Stage::low_row(float x) const {
+  if (is_in_the_sky(scene.thing) || scene.thing == Thing::kNone) return free_row(x);
+  const float wide = is_house(scene.thing) ? 24.0f : 19.0f;
+  return layout.thing.y - 20 - std::max(0.0f, std::abs(x - layout.thing.x) - wide) * 1.8f;
+}
+
+bool Stage::thing_shines() const {
+  return scene.thing == Thing::kSun || (scene.thing == Thing::kMoon && scene.sky == Sky::kNight);
 }
 
 }  // namespace bada

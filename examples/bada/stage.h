@@ -35,9 +35,15 @@ struct Stage {
   /// The random numbers of one part.
   Random random(uint64_t part) const { return Random(seed, part); }
 
-  /// The highest row that the land may reach in a column, so that the thing stays free: below sun
-  /// and moon; low enough behind what stands on the ground.
+  /// The highest row that land may reach in a column, so that what is in the sky stays free.
   float free_row(float x) const;
+
+  /// The highest row that near trees and buildings may reach in a column, so that what stands on
+  /// the ground is seen before far ones; and what is in the sky is free.
+  float low_row(float x) const;
+
+  /// Whether the thing lights the land: the sun, and at night the moon.
+  bool thing_shines() const;
 };
 
 /// The parts that have random numbers of their own.

@@ -12,8 +12,8 @@ void paint_thing(const Stage& stage) {
 }
 
 Color thing_color(const Stage& stage, Color albedo, float facing) {
-  const float own = 0.30f + 0.32f * stage.palette.night;
-  return mix(stage.palette.lit(albedo, facing), albedo * (0.62f + 0.38f * facing), own);
+  const float own = stage.scene.sky == Sky::kBlue ? 0.30f : 0.42f + 0.20f * stage.palette.night;
+  return mix(stage.palette.lit(albedo, facing), albedo * (0.68f + 0.37f * facing), own);
 }
 
 Color paint_color(Thing thing) {
@@ -21,11 +21,25 @@ Color paint_color(Thing thing) {
     case Thing::kRedBalloon:
     case Thing::kRedHouse: return {0.93f, 0.13f, 0.14f};
     case Thing::kYellowBalloon:
-    case Thing::kYellowHouse: return {1.0f, 0.82f, 0.08f};
+    case Thing::kYellowHouse: return {1.0f, 0.86f, 0.10f};
     case Thing::kBlueBalloon:
     case Thing::kBlueHouse: return {0.10f, 0.27f, 0.88f};
     case Thing::kGreenBalloon: return {0.12f, 0.68f, 0.24f};
     default: return {1, 1, 1};
+  }
+}
+
+Color shade_color(Thing thing) {
+  switch (thing) {
+    case Thing::kRedBalloon:
+    case Thing::kRedHouse: return {0.74f, 0.06f, 0.12f};
+    // A yellow that is merely darker would be olive.
+    case Thing::kYellowBalloon:
+    case Thing::kYellowHouse: return {0.98f, 0.66f, 0.03f};
+    case Thing::kBlueBalloon:
+    case Thing::kBlueHouse: return {0.06f, 0.18f, 0.70f};
+    case Thing::kGreenBalloon: return {0.06f, 0.52f, 0.22f};
+    default: return {0.8f, 0.8f, 0.8f};
   }
 }
 

@@ -20,8 +20,9 @@ void paint_tree(const Stage& stage);
 /// for one must be able to say which it is at night too.
 Color thing_color(const Stage& stage, Color albedo, float facing);
 
-/// The bright colour of balloons and houses.
+/// The colour of balloons and houses, and the darker one of their stripes and walls in the shade.
 Color paint_color(Thing thing);
+Color shade_color(Thing thing);
 
 /// A soft shadow on the ground about a thing's foot, away from the light.
 void paint_shadow(const Stage& stage, Point foot, float wide, float high);
