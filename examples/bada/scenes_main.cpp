@@ -54,11 +54,12 @@ int main(int argc, char** argv) {
   CLI::App app("Paints landscapes with captions in English and Korean, to train a model on.", "bada-scenes");
   app.set_version_flag("--version", XATTN_VERSION);
   app.add_option("OUT_DIR", options.data.folder, "folder for the pictures and metadata.jsonl");
-  app.add_option("--count", options.data.count, "how many pictures")->check(CLI::Range(1, 99'999'999));
+  app.add_option("--count", options.data.count, "how many pictures")
+      ->check(xattn::apps::whole_number_between(1, 99'999'999));
   app.add_option("--seed", options.data.seed, "draws scenes, pictures and captions; 0 if not given")
-      ->check(xattn::apps::seed());
+      ->check(xattn::apps::whole_number());
   app.add_option("--captions", options.data.captions, "captions of each picture; 4 if not given")
-      ->check(CLI::Range(1, 1000));
+      ->check(xattn::apps::whole_number_between(1, 1000));
   app.add_flag("--force", options.data.force, "write into a folder that has files");
   app.add_option("--sheet", options.sheet, "instead, one PNG of 8 × 5 pictures");
   app.add_option("--prompts", options.prompts, "instead, the 400 prompts of the evaluation, as JSON lines");
