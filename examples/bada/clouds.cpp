@@ -133,8 +133,8 @@ void paint_cover(const Stage& stage, Random& random) {
       // Noise folded about zero, softly: round below, with creases between.
       const float fx = static_cast<float>(x) / wide;
       const float large = noise.at(fx), small = noise.at(2.3f * fx + 50);
-      edge[x] = row + bulge * (1.9f * std::sqrt(large * large + 0.02f) +
-                               0.6f * std::sqrt(small * small + 0.03f) - 0.8f);
+      edge[x] = row + bulge * (1.9f * std::sqrt(large * large + 0.07f) +
+                               0.6f * std::sqrt(small * small + 0.08f) - 1.0f);
     }
     for (int y = 0; y < static_cast<int>(row + 2.5f * bulge) && y < kSize; ++y) {
       const float fy = static_cast<float>(y);

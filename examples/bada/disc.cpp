@@ -48,7 +48,7 @@ void paint_moon(const Stage& stage, Random& random) {
       [&](float x, float y) {
         // Seas and craters.
         const float dark = smooth_step(0.05f, 0.45f, noise.fractal(x / 7, y / 7, 2));
-        return mix(bright, dull, dark * 0.8f);
+        return mix(bright, dull, dark * (night ? 0.8f : 0.35f));
       });
 }
 

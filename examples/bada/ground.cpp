@@ -34,7 +34,7 @@ void keep_free(const Stage& stage, Profile& profile) {
 }
 
 Color own_color(const Stage& stage, Color albedo, float facing, float far) {
-  const float own = 0.34f - 0.26f * stage.palette.night;
+  const float own = 0.42f - 0.33f * stage.palette.night;
   const Color color = mix(stage.palette.lit(albedo, facing), albedo * (0.50f + 0.50f * facing), own);
   return mix(color, stage.palette.haze, far);
 }

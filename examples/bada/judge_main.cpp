@@ -1,6 +1,7 @@
 // bada-judge: of pictures that were asked for, how many show the sky, the land and the thing.
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <xattn/version.h>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +15,7 @@
 #include "pixels.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
+#include "support/terminal.h"
 #include "wanted.h"
 
 namespace {
@@ -84,7 +86,7 @@ int judge(const JudgeOptions& options) {
   const bada::Detector detector;
   std::vector<Score> scores = {{"total"}, {"en"}, {"ko"}, {"held out"}};
   Mistakes mistakes;
-  xattn::apps::ProgressBar bar(true);
+  xattn::apps::ProgressBar bar(xattn::apps::terminal_of(STDERR_FILENO).has_cursor);
   bar.begin("pictures");
   for (size_t i = 0; i < wanted.size(); ++i) {
     const auto& picture = wanted[i];

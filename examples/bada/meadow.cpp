@@ -16,9 +16,9 @@ void paint_hedge(const Stage& stage, const Profile& edge, Random& random, float 
     if (x > kSize) x -= kSize;
     const float radius = random.uniform(1.8f, 3.4f);
     const Point at{x, edge[std::min(static_cast<int>(x), kSize - 1)] - radius * 0.3f};
-    fill_disc(stage.canvas, at, radius, dark);
+    fill_disc(stage.canvas, at, radius, dark, 0.65f);
     fill_disc(stage.canvas, {at.x + stage.layout.side * radius * 0.3f, at.y - radius * 0.3f},
-              radius * 0.6f, light, 0.8f);
+              radius * 0.6f, light, 0.6f);
   }
 }
 

@@ -6,8 +6,9 @@
 #include "thing.h"
 
 namespace bada {
+namespace {
 
-Picture render(const Scene& scene, uint64_t seed) {
+Picture paint(const Scene& scene, uint64_t seed, bool with_thing) {
   check_scene(scene);
   Canvas canvas;
   Random palette_random(seed, kPalettePart), layout_random(seed, kLayoutPart);
@@ -15,10 +16,20 @@ Picture render(const Scene& scene, uint64_t seed) {
   const auto layout = draw_layout(scene, layout_random);
   const Stage stage{canvas, palette, layout, scene, seed};
   paint_sky(stage);
-  paint_disc(stage);
+  if (with_thing) paint_disc(stage);
   paint_ground(stage);
-  paint_thing(stage);
+  if (with_thing) paint_thing(stage);
   return canvas.picture();
+}
+
+}  // namespace
+
+Picture render(const Scene& scene, uint64_t seed) {
+  return paint(scene, seed, true);
+}
+
+Picture render_without_thing(const Scene& scene, uint64_t seed) {
+  return paint(scene, seed, false);
 }
 
 }  // namespace bada

@@ -16,4 +16,10 @@ namespace bada {
 /// Throws: `xattn::ValueError` for a scene that makes no sense.
 Picture render(const Scene& scene, uint64_t seed);
 
+/// The same picture without its thing, in the light that it has with it: the difference is the
+/// thing.
+///
+/// Throws: as `render`.
+Picture render_without_thing(const Scene& scene, uint64_t seed);
+
 }  // namespace bada
