@@ -12,7 +12,7 @@ void paint_halo(const Stage& stage, Point at, float radius, Color light, float s
   });
 }
 
-void paint_sun(const Stage& stage, Random& random) {
+void paint_sun(const Stage& stage, Random& random, bool with_disc) {
   const bool blue = stage.scene.sky == Sky::kBlue, sunset = stage.scene.sky == Sky::kSunset;
   const Point at = stage.layout.thing;
   const float radius = (blue ? 10.5f : 12.5f) * stage.layout.scale * random.uniform(0.95f, 1.05f);
@@ -20,6 +20,7 @@ void paint_sun(const Stage& stage, Random& random) {
   const Color border = blue ? Color{1.0f, 0.78f, 0.16f} : sunset ? Color{1.0f, 0.84f, 0.30f} : Color{1.0f, 0.76f, 0.30f};
   const Color halo = blue ? Color{1.0f, 0.95f, 0.72f} : stage.palette.glow;
   paint_halo(stage, at, radius, halo, blue ? 0.75f : 0.6f);
+  if (!with_disc) return;
   stage.canvas.fill(
       around({at}, radius + 1), [&](float x, float y) { return disc({x, y}, at, radius); },
       [&](float x, float y) {
@@ -27,7 +28,7 @@ void paint_sun(const Stage& stage, Random& random) {
       });
 }
 
-void paint_moon(const Stage& stage, Random& random) {
+void paint_moon(const Stage& stage, Random& random, bool with_disc) {
   const Point at = stage.layout.thing;
   const bool night = stage.scene.sky == Sky::kNight;
   const float radius = 11.0f * stage.layout.scale * random.uniform(0.95f, 1.08f);
@@ -38,6 +39,7 @@ void paint_moon(const Stage& stage, Random& random) {
   const Noise noise(mix_seed(stage.seed, kThingPart));
   const Color bright{0.99f, 0.97f, 0.88f}, dull{0.82f, 0.82f, 0.78f};
   paint_halo(stage, at, radius, {0.86f, 0.90f, 0.98f}, night ? 0.34f : 0.0f);
+  if (!with_disc) return;
   const Point shadow{at.x + turn * radius * phase * std::cos(tilt), at.y + radius * phase * std::sin(tilt)};
   stage.canvas.fill(
       around({at}, radius + 1),
@@ -54,10 +56,10 @@ void paint_moon(const Stage& stage, Random& random) {
 
 }  // namespace
 
-void paint_disc(const Stage& stage) {
+void paint_disc(const Stage& stage, bool with_disc) {
   auto random = stage.random(kThingPart);
-  if (stage.scene.thing == Thing::kSun) paint_sun(stage, random);
-  if (stage.scene.thing == Thing::kMoon) paint_moon(stage, random);
+  if (stage.scene.thing == Thing::kSun) paint_sun(stage, random, with_disc);
+  if (stage.scene.thing == Thing::kMoon) paint_moon(stage, random, with_disc);
 }
 
 }  // namespace bada

@@ -16,7 +16,7 @@ Picture paint(const Scene& scene, uint64_t seed, bool with_thing) {
   const auto layout = draw_layout(scene, layout_random);
   const Stage stage{canvas, palette, layout, scene, seed};
   paint_sky(stage);
-  if (with_thing) paint_disc(stage);
+  paint_disc(stage, with_thing);
   paint_ground(stage);
   if (with_thing) paint_thing(stage);
   return canvas.picture();

@@ -4,8 +4,8 @@
 
 namespace bada {
 
-/// Paints sun or moon, before the land.
-void paint_disc(const Stage& stage);
+/// Paints sun or moon, before the land; without the disc, only the light about it.
+void paint_disc(const Stage& stage, bool with_disc);
 
 /// Paints what hangs or stands before the land.
 void paint_thing(const Stage& stage);

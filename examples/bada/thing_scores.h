@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "class_model.h"
+#include "color_table.h"
+#include "outline.h"
+#include "scene.h"
+
+namespace bada {
+
+/// How well each thing is seen in a picture.
+class ThingScores {
+ public:
+  /// One picture to learn from: with its thing, and without.
+  struct Example {
+    Scene scene;
+    Picture with, without;
+  };
+
+  /// Learns the colours of things and landscapes, and the things' outlines.
+  explicit ThingScores(const std::vector<Example>& examples);
+
+  /// A score for each thing but `kNone`, in their order; the higher, the better. What makes no
+  /// sense in that landscape has `kNoScore`.
+  Features of(const Picture& picture, Sky sky, Ground ground) const;
+
+  static constexpr double kNoScore = -1e9;
+
+ private:
+  static constexpr int kBands = 4;
+
+  using Logarithms = std::vector<float>;
+
+  /// By how much a pixel's colour is likelier on the thing than in the landscape, in the map.
+  HalfMap likelihood(const std::vector<int>& boxes, const Scene& scene) const;
+
+  std::array<std::array<Logarithms, kThings>, kSkies> thing_colors_;
+  /// Landscapes' colours are those of a quarter of the picture's height.
+  std::array<std::array<std::array<Logarithms, kBands>, kGrounds>, kSkies> land_colors_;
+  std::array<std::vector<Outline>, kThings> outlines_;
+  /// The rows of the map where a thing's middle may be.
+  std::array<int, kThings> first_row_{}, last_row_{};
+};
+
+}  // namespace bada
