@@ -20,7 +20,8 @@ Features band_features(const Picture& picture) {
     for (int x = 0; x < kSize; ++x) light.push_back(luma(color_at(x, y)));
   }
   const auto light_at = [&](int x, int y) {
-    return light[static_cast<size_t>(std::clamp(y, 0, kSize - 1) * kSize + std::clamp(x, 0, kSize - 1))];
+    return light[static_cast<size_t>(std::clamp(y, 0, kSize - 1) * kSize +
+                                     std::clamp(x, 0, kSize - 1))];
   };
   Features features;
   for (int band = 0; band < kBands; ++band) {

@@ -41,12 +41,18 @@ class Filler {
  private:
   std::string word_of(char place) const {
     switch (place) {
-      case 's': return std::string(sky_.bare);
-      case 'S': return std::string(sky_.whole);
-      case 'g': return std::string(ground_);
-      case 'a': return std::string(when_);
-      case 't': return thing_;
-      default: return where_;
+      case 's':
+        return std::string(sky_.bare);
+      case 'S':
+        return std::string(sky_.whole);
+      case 'g':
+        return std::string(ground_);
+      case 'a':
+        return std::string(when_);
+      case 't':
+        return thing_;
+      default:
+        return where_;
     }
   }
 

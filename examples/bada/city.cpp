@@ -23,11 +23,16 @@ struct Block {
 /// Shares of windows that are lit.
 float lit_share(Sky sky) {
   switch (sky) {
-    case Sky::kBlue: return 0;
-    case Sky::kGrey: return 0.22f;
-    case Sky::kDawn: return 0.22f;
-    case Sky::kSunset: return 0.48f;
-    case Sky::kNight: return 0.58f;
+    case Sky::kBlue:
+      return 0;
+    case Sky::kGrey:
+      return 0.22f;
+    case Sky::kDawn:
+      return 0.22f;
+    case Sky::kSunset:
+      return 0.48f;
+    case Sky::kNight:
+      return 0.58f;
   }
   return 0;
 }
@@ -36,28 +41,40 @@ void paint_roof(const Stage& stage, const Building& building, Color front, Color
   const float middle = std::round((building.left + building.right) / 2);
   const float half = (building.right - building.left) / 2, top = building.top;
   switch (building.roof) {
-    case Roof::kFlat: return;
+    case Roof::kFlat:
+      return;
     case Roof::kSteps:
-      fill_box(stage.canvas, {middle - std::round(half * 0.6f), top - 4, middle + std::round(half * 0.6f), top}, front);
-      fill_box(stage.canvas, {middle - std::round(half * 0.3f), top - 8, middle + std::round(half * 0.3f), top - 4}, front);
+      fill_box(stage.canvas,
+               {middle - std::round(half * 0.6f), top - 4, middle + std::round(half * 0.6f), top},
+               front);
+      fill_box(
+          stage.canvas,
+          {middle - std::round(half * 0.3f), top - 8, middle + std::round(half * 0.3f), top - 4},
+          front);
       return;
     case Roof::kPoint:
-      fill_polygon(stage.canvas, {{building.left, top}, {middle, top - half * 1.1f}, {building.right, top}}, mix(front, dark, 0.5f));
+      fill_polygon(stage.canvas,
+                   {{building.left, top}, {middle, top - half * 1.1f}, {building.right, top}},
+                   mix(front, dark, 0.5f));
       return;
     case Roof::kMast:
       fill_box(stage.canvas, {middle - 3, top - 3, middle + 3, top}, front);
       draw_line(stage.canvas, {middle, top - 13}, {middle, top - 2}, 1.3f, dark);
       if (stage.palette.night > 0.5f)
-        fill_disc(stage.canvas, {middle, top - 13}, 1.4f, mix({1.0f, 0.35f, 0.30f}, stage.palette.haze, far));
+        fill_disc(stage.canvas, {middle, top - 13}, 1.4f,
+                  mix({1.0f, 0.35f, 0.30f}, stage.palette.haze, far));
       return;
   }
 }
 
-void paint_windows(const Stage& stage, const Building& building, const Block& block, float front_right, Random& random) {
+void paint_windows(const Stage& stage, const Building& building, const Block& block,
+                   float front_right, Random& random) {
   const float size = block.window, step = size + 2.5f, share = lit_share(stage.scene.sky);
-  const Color glass = stage.scene.sky == Sky::kBlue ? mix(building.facade, stage.palette.sky_at(0.6f), 0.62f)
-                                                    : building.facade * 0.62f;
-  const Color unlit = mix(stage.scene.sky == Sky::kBlue ? glass : stage.palette.lit(glass, 0.2f), stage.palette.haze, block.far);
+  const Color glass = stage.scene.sky == Sky::kBlue
+                          ? mix(building.facade, stage.palette.sky_at(0.6f), 0.62f)
+                          : building.facade * 0.62f;
+  const Color unlit = mix(stage.scene.sky == Sky::kBlue ? glass : stage.palette.lit(glass, 0.2f),
+                          stage.palette.haze, block.far);
   const Color lamp = mix(kLamp, stage.palette.haze, block.far * 0.8f);
   const float wide = front_right - building.left;
   const int columns = static_cast<int>((wide - 2) / step);
@@ -67,25 +84,30 @@ void paint_windows(const Stage& stage, const Building& building, const Block& bl
     for (int column = 0; column < columns; ++column) {
       const float x = building.left + margin + static_cast<float>(column) * step;
       const bool lit = random.chance(share);
-      fill_box(stage.canvas, {x, y, x + size, y + size + 0.5f}, lit ? lamp : unlit, lit ? 0.95f : 0.75f);
+      fill_box(stage.canvas, {x, y, x + size, y + size + 0.5f}, lit ? lamp : unlit,
+               lit ? 0.95f : 0.75f);
     }
   }
 }
 
-void paint_building(const Stage& stage, const Building& building, const Block& block, Random& random) {
+void paint_building(const Stage& stage, const Building& building, const Block& block,
+                    Random& random) {
   const auto& palette = stage.palette;
   const Color front = palette.lit(building.facade, 0.55f, block.far);
   const Color dark = palette.lit(building.facade * 0.62f, 0.0f, block.far);
   // The side away from the light is seen a little.
   const float wide = building.right - building.left;
-  const float face = std::round(wide * 0.24f), right = building.right - (stage.layout.side < 0 ? face : 0);
+  const float face = std::round(wide * 0.24f),
+              right = building.right - (stage.layout.side < 0 ? face : 0);
   const float left = building.left + (stage.layout.side < 0 ? 0 : face);
   paint_roof(stage, building, front, dark, block.far);
   for (int y = static_cast<int>(building.top); y < static_cast<int>(block.foot) + 1; ++y) {
-    const float down = (static_cast<float>(y) - building.top) / std::max(1.0f, block.foot - building.top);
+    const float down =
+        (static_cast<float>(y) - building.top) / std::max(1.0f, block.foot - building.top);
     // Streets are in haze by day, and in lamplight by night.
     const Color air = mix(palette.haze, kLamp * 0.75f, palette.night * 0.55f);
-    for (int x = std::max(0, static_cast<int>(building.left)); x < std::min(kSize, static_cast<int>(building.right)); ++x) {
+    for (int x = std::max(0, static_cast<int>(building.left));
+         x < std::min(kSize, static_cast<int>(building.right)); ++x) {
       const float fx = static_cast<float>(x);
       const bool lit = fx >= left && fx < right;
       const float cover = clamp01(static_cast<float>(y) + 1 - building.top);
@@ -131,7 +153,8 @@ void paint_square(const Stage& stage, float foot) {
       const float fx = static_cast<float>(x);
       Color color = stage.palette.lit(stone, 0.55f - 0.35f * depth);
       // Wet stones, that show the lamps of the town.
-      const float glow = stage.palette.night * (1 - depth) * (0.30f + 0.30f * noise.fractal(fx / 9, depth * 2, 2));
+      const float glow =
+          stage.palette.night * (1 - depth) * (0.30f + 0.30f * noise.fractal(fx / 9, depth * 2, 2));
       color = mix(color, lamp, clamp01(glow) * 0.7f);
       // Rows of slabs, wider towards the viewer.
       const float row = 9 * std::sqrt(depth);

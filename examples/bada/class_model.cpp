@@ -43,7 +43,8 @@ double dot(const Features& a, const Features& b) {
 
 }  // namespace
 
-ClassModel::ClassModel(const std::vector<Features>& samples, const std::vector<int>& classes, int count) {
+ClassModel::ClassModel(const std::vector<Features>& samples, const std::vector<int>& classes,
+                       int count) {
   const size_t size = samples.front().size();
   std::vector<Features> means(static_cast<size_t>(count), Features(size));
   std::vector<double> numbers(static_cast<size_t>(count));
@@ -78,7 +79,8 @@ ClassModel::ClassModel(const std::vector<Features>& samples, const std::vector<i
 
 std::vector<double> ClassModel::scores(const Features& features) const {
   std::vector<double> made;
-  for (size_t c = 0; c < weights_.size(); ++c) made.push_back(dot(weights_[c], features) + offsets_[c]);
+  for (size_t c = 0; c < weights_.size(); ++c)
+    made.push_back(dot(weights_[c], features) + offsets_[c]);
   return made;
 }
 

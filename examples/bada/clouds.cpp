@@ -106,7 +106,8 @@ void paint_streaks(const Stage& stage, Random& random, float cover, float most) 
       below[x] = mix(below[x], here, 0.45f);
       const float dx = (fx - stage.layout.light.x) / 70, dy = (fy - stage.layout.light.y) / 45;
       const float near = 1 / (1 + dx * dx + dy * dy);
-      const Color color = mix(palette.cloud_shade, palette.cloud_lit, clamp01(under * 0.75f + near * 0.35f));
+      const Color color =
+          mix(palette.cloud_shade, palette.cloud_lit, clamp01(under * 0.75f + near * 0.35f));
       stage.canvas.blend(x, y, color, alpha);
     }
   }
@@ -143,7 +144,8 @@ void paint_cover(const Stage& stage, Random& random) {
         if (above < -soft) continue;
         // Higher up, the underside's shape is lost in that of the whole.
         const float level = mix(above, row - fy, smooth_step(0, thick * 0.7f, above)) / thick;
-        const float wave = 0.40f * noise.fractal(static_cast<float>(x) / wide * 0.9f, fy / wide * 2, 3);
+        const float wave =
+            0.40f * noise.fractal(static_cast<float>(x) / wide * 0.9f, fy / wide * 2, 3);
         const Color color = mix(dark, light, smooth_step(-0.15f, 1.05f, level + wave));
         stage.canvas.blend(x, y, color, 0.92f * smooth_step(-soft, soft, above));
       }
@@ -156,11 +158,16 @@ void paint_cover(const Stage& stage, Random& random) {
 void paint_clouds(const Stage& stage) {
   auto random = stage.random(kCloudPart);
   switch (stage.scene.sky) {
-    case Sky::kBlue: return paint_fair_weather(stage, random);
-    case Sky::kSunset: return paint_streaks(stage, random, random.uniform(-0.02f, 0.22f), 0.85f);
-    case Sky::kDawn: return paint_streaks(stage, random, random.uniform(-0.02f, 0.25f), 0.75f);
-    case Sky::kGrey: return paint_cover(stage, random);
-    case Sky::kNight: return;
+    case Sky::kBlue:
+      return paint_fair_weather(stage, random);
+    case Sky::kSunset:
+      return paint_streaks(stage, random, random.uniform(-0.02f, 0.22f), 0.85f);
+    case Sky::kDawn:
+      return paint_streaks(stage, random, random.uniform(-0.02f, 0.25f), 0.75f);
+    case Sky::kGrey:
+      return paint_cover(stage, random);
+    case Sky::kNight:
+      return;
   }
 }
 

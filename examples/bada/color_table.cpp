@@ -20,7 +20,8 @@ std::vector<float> ColorTable::logarithms() const {
       const int at = i / step % kSteps;
       const double lower = before[static_cast<size_t>(at > 0 ? i - step : i)];
       const double upper = before[static_cast<size_t>(at < kSteps - 1 ? i + step : i)];
-      shares[static_cast<size_t>(i)] = 0.5 * before[static_cast<size_t>(i)] + 0.25 * (lower + upper);
+      shares[static_cast<size_t>(i)] =
+          0.5 * before[static_cast<size_t>(i)] + 0.25 * (lower + upper);
     }
   }
   std::vector<float> made;
@@ -33,7 +34,8 @@ std::vector<float> ColorTable::logarithms() const {
 std::vector<int> color_boxes(const Picture& picture) {
   std::vector<int> boxes;
   boxes.reserve(static_cast<size_t>(kSize) * kSize);
-  for (size_t i = 0; i < picture.rgb.size(); i += 3) boxes.push_back(ColorTable::box(&picture.rgb[i]));
+  for (size_t i = 0; i < picture.rgb.size(); i += 3)
+    boxes.push_back(ColorTable::box(&picture.rgb[i]));
   return boxes;
 }
 

@@ -15,7 +15,8 @@ class ColorTable {
 
   /// The box of a pixel's three values.
   static int box(const uint8_t* rgb) {
-    return (rgb[0] * kSteps / 256 * kSteps + rgb[1] * kSteps / 256) * kSteps + rgb[2] * kSteps / 256;
+    return (rgb[0] * kSteps / 256 * kSteps + rgb[1] * kSteps / 256) * kSteps +
+           rgb[2] * kSteps / 256;
   }
 
   void add(int box) { ++counts_[static_cast<size_t>(box)]; }

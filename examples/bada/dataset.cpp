@@ -50,13 +50,15 @@ void make_folder(const DatasetOptions& options) {
   std::error_code error;
   fs::create_directories(options.folder, error);
   if (error || !fs::is_directory(options.folder))
-    throw xattn::FileError(fmt::format("[bada] {}: expected a folder, or a place for one", options.folder));
+    throw xattn::FileError(
+        fmt::format("[bada] {}: expected a folder, or a place for one", options.folder));
   const bool is_empty = fs::is_empty(options.folder, error);
   if (error) throw xattn::FileError(fmt::format("[bada] {}: cannot be read", options.folder));
   if (!is_empty && !options.force) {
-    throw xattn::ValueError(fmt::format(
-        "[bada] {}: expected an empty folder, got one with files; with --force they are written over",
-        options.folder));
+    throw xattn::ValueError(
+        fmt::format("[bada] {}: expected an empty folder, got one with files; with --force they "
+                    "are written over",
+                    options.folder));
   }
 }
 

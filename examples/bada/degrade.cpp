@@ -14,9 +14,11 @@ Picture blurred(const Picture& picture, int times) {
           for (int dy = -1; dy <= 1; ++dy) {
             const int row = std::clamp(y + dy, 0, kSize - 1) * kSize;
             for (int dx = -1; dx <= 1; ++dx)
-              sum += from.rgb[static_cast<size_t>(3 * (row + std::clamp(x + dx, 0, kSize - 1)) + c)];
+              sum +=
+                  from.rgb[static_cast<size_t>(3 * (row + std::clamp(x + dx, 0, kSize - 1)) + c)];
           }
-          to.rgb[static_cast<size_t>(3 * (y * kSize + x) + c)] = static_cast<uint8_t>((sum + 4) / 9);
+          to.rgb[static_cast<size_t>(3 * (y * kSize + x) + c)] =
+              static_cast<uint8_t>((sum + 4) / 9);
         }
       }
     }

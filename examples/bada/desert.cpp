@@ -27,10 +27,15 @@ float rise(const Dune& dune, float x) {
 
 std::vector<Dune> draw_dunes(Random& random, float row, float wide, float high) {
   std::vector<Dune> dunes;
-  for (float x = random.uniform(-wide / 2, wide / 2); x < kSize + wide / 2; x += wide * random.uniform(0.75f, 1.3f)) {
+  for (float x = random.uniform(-wide / 2, wide / 2); x < kSize + wide / 2;
+       x += wide * random.uniform(0.75f, 1.3f)) {
     const float tall = high * random.uniform(0.6f, 1.3f);
-    dunes.push_back({{x, row - tall}, tall, wide * random.uniform(0.9f, 1.3f), random.sign(),
-                     random.uniform(-1, 1), random.uniform(0, 6)});
+    dunes.push_back({{x, row - tall},
+                     tall,
+                     wide * random.uniform(0.9f, 1.3f),
+                     random.sign(),
+                     random.uniform(-1, 1),
+                     random.uniform(0, 6)});
   }
   return dunes;
 }
@@ -91,7 +96,8 @@ void paint_desert(const Stage& stage) {
     const float row = horizon + kDown[layer] + random.uniform(-2, 2);
     auto dunes = draw_dunes(random, row, kWide[layer], kHigh[layer]);
     // High ones stand behind low ones.
-    std::sort(dunes.begin(), dunes.end(), [](const Dune& a, const Dune& b) { return a.top.y < b.top.y; });
+    std::sort(dunes.begin(), dunes.end(),
+              [](const Dune& a, const Dune& b) { return a.top.y < b.top.y; });
     paint_plain(stage, row, tone, kFar[layer]);
     for (const auto& dune : dunes) paint_dune(stage, dune, tone, kFar[layer]);
   }

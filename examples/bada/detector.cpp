@@ -119,7 +119,8 @@ Detector::~Detector() = default;
 
 Scene Detector::detect(const Picture& picture) const {
   const int landscape = place_of_highest(learned_->landscape.scores(band_features(picture)));
-  Scene scene{static_cast<Sky>(landscape / kGrounds), static_cast<Ground>(landscape % kGrounds), Thing::kNone};
+  Scene scene{static_cast<Sky>(landscape / kGrounds), static_cast<Ground>(landscape % kGrounds),
+              Thing::kNone};
   auto seen = learned_->scores.of(picture, scene.sky, scene.ground);
   learned_->fill(seen);
   auto kinds = learned_->thing.scores(seen);

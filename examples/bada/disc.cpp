@@ -6,7 +6,8 @@ namespace {
 
 void paint_halo(const Stage& stage, Point at, float radius, Color light, float strength) {
   Canvas::each(around({at}, radius * 4), [&](int x, int y) {
-    const float away = length(static_cast<float>(x) + 0.5f - at.x, static_cast<float>(y) + 0.5f - at.y) / radius;
+    const float away =
+        length(static_cast<float>(x) + 0.5f - at.x, static_cast<float>(y) + 0.5f - at.y) / radius;
     const float fade = smooth_step(4, 1, away);
     stage.canvas.blend(x, y, light, strength * fade * fade / (0.7f + 0.3f * away * away));
   });
@@ -16,13 +17,20 @@ void paint_sun(const Stage& stage, Random& random, bool with_disc) {
   const bool blue = stage.scene.sky == Sky::kBlue, sunset = stage.scene.sky == Sky::kSunset;
   const Point at = stage.layout.thing;
   const float radius = (blue ? 10.5f : 12.5f) * stage.layout.scale * random.uniform(0.95f, 1.05f);
-  const Color middle = blue ? Color{1.0f, 0.90f, 0.36f} : sunset ? Color{1.0f, 0.95f, 0.62f} : Color{1.0f, 0.90f, 0.50f};
-  const Color border = blue ? Color{1.0f, 0.78f, 0.16f} : sunset ? Color{1.0f, 0.84f, 0.30f} : Color{1.0f, 0.76f, 0.30f};
+  const Color middle = blue     ? Color{1.0f, 0.90f, 0.36f}
+                       : sunset ? Color{1.0f, 0.95f, 0.62f}
+                                : Color{1.0f, 0.90f, 0.50f};
+  const Color border = blue     ? Color{1.0f, 0.78f, 0.16f}
+                       : sunset ? Color{1.0f, 0.84f, 0.30f}
+                                : Color{1.0f, 0.76f, 0.30f};
   const Color halo = blue ? Color{1.0f, 0.95f, 0.72f} : stage.palette.glow;
   paint_halo(stage, at, radius, halo, blue ? 0.75f : 0.6f);
   if (!with_disc) return;
   stage.canvas.fill(
-      around({at}, radius + 1), [&](float x, float y) { return disc({x, y}, at, radius); },
+      around({at}, radius + 1),
+      [&](float x, float y) {
+        return disc({x, y}, at, radius);
+      },
       [&](float x, float y) {
         return mix(middle, border, smooth_step(0.3f, 1.0f, disc({x, y}, at, 0) / radius));
       });
@@ -40,7 +48,8 @@ void paint_moon(const Stage& stage, Random& random, bool with_disc) {
   const Color bright{0.99f, 0.97f, 0.88f}, dull{0.82f, 0.82f, 0.78f};
   paint_halo(stage, at, radius, {0.86f, 0.90f, 0.98f}, night ? 0.34f : 0.0f);
   if (!with_disc) return;
-  const Point shadow{at.x + turn * radius * phase * std::cos(tilt), at.y + radius * phase * std::sin(tilt)};
+  const Point shadow{at.x + turn * radius * phase * std::cos(tilt),
+                     at.y + radius * phase * std::sin(tilt)};
   stage.canvas.fill(
       around({at}, radius + 1),
       [&](float x, float y) {

@@ -4,12 +4,18 @@ namespace bada {
 
 void paint_ground(const Stage& stage) {
   switch (stage.scene.ground) {
-    case Ground::kSea: return paint_sea(stage);
-    case Ground::kDesert: return paint_desert(stage);
-    case Ground::kMeadow: return paint_meadow(stage);
-    case Ground::kMountains: return paint_mountains(stage);
-    case Ground::kForest: return paint_forest(stage);
-    case Ground::kCity: return paint_city(stage);
+    case Ground::kSea:
+      return paint_sea(stage);
+    case Ground::kDesert:
+      return paint_desert(stage);
+    case Ground::kMeadow:
+      return paint_meadow(stage);
+    case Ground::kMountains:
+      return paint_mountains(stage);
+    case Ground::kForest:
+      return paint_forest(stage);
+    case Ground::kCity:
+      return paint_city(stage);
   }
 }
 
@@ -35,7 +41,8 @@ void keep_free(const Stage& stage, Profile& profile) {
 
 Color own_color(const Stage& stage, Color albedo, float facing, float far) {
   const float own = 0.42f - 0.33f * stage.palette.night;
-  const Color color = mix(stage.palette.lit(albedo, facing), albedo * (0.50f + 0.50f * facing), own);
+  const Color color =
+      mix(stage.palette.lit(albedo, facing), albedo * (0.50f + 0.50f * facing), own);
   return mix(color, stage.palette.haze, far);
 }
 
@@ -51,7 +58,8 @@ void paint_fir(const Stage& stage, const Fir& fir, Color light, Color dark) {
            {fir.foot.x - fir.wide * 0.06f, fir.foot.y - trunk - 1, fir.foot.x + fir.wide * 0.06f,
             fir.foot.y},
            dark * 0.8f);
-  const Area area{fir.foot.x - fir.wide / 2, top - 1, fir.foot.x + fir.wide / 2, fir.foot.y - trunk + 1};
+  const Area area{fir.foot.x - fir.wide / 2, top - 1, fir.foot.x + fir.wide / 2,
+                  fir.foot.y - trunk + 1};
   const auto half_width = [&](float y) {
     const float at = clamp01((y - top) / (fir.high - trunk)) * static_cast<float>(tiers);
     const float tier = std::min(std::floor(at), static_cast<float>(tiers - 1));

@@ -19,7 +19,8 @@ void paint_house(const Stage& stage) {
   const Color paint = paint_color(stage.scene.thing);
   const float to_light = turn * side;
   const Color front_color = thing_color(stage, paint, to_light < 0 ? 0.95f : 0.72f);
-  const Color flank_color = thing_color(stage, shade_color(stage.scene.thing), to_light < 0 ? 0.45f : 0.85f);
+  const Color flank_color =
+      thing_color(stage, shade_color(stage.scene.thing), to_light < 0 ? 0.45f : 0.85f);
   const Color slate = mix({0.33f, 0.30f, 0.34f}, {0.42f, 0.30f, 0.26f}, random.uniform(0, 1));
   const Color roof = thing_color(stage, slate, 0.6f);
   const bool lit = stage.scene.sky != Sky::kBlue;
@@ -35,19 +36,29 @@ void paint_house(const Stage& stage) {
   // The roof's surface over the flank, then the gable with its edges.
   const Point ridge{apex.x + turn * (flank + front / 2 - eave * 0.6f), apex.y};
   const float gable_edge = turn > 0 ? front_area.right : front_area.left;
-  fill_polygon(canvas, {apex, ridge, {far_x + turn * eave, top + 1.5f * scale}, {gable_edge + turn * eave * 0.6f, top + 1.5f * scale}}, roof);
+  fill_polygon(canvas,
+               {apex,
+                ridge,
+                {far_x + turn * eave, top + 1.5f * scale},
+                {gable_edge + turn * eave * 0.6f, top + 1.5f * scale}},
+               roof);
   const float chimney = apex.x + turn * (flank * 0.55f + front * 0.3f);
-  fill_box(canvas, {chimney - 1.8f * scale, apex.y - 4 * scale, chimney + 1.8f * scale, apex.y + 3 * scale}, thing_color(stage, {0.62f, 0.42f, 0.36f}, 0.5f));
-  fill_polygon(canvas, {{front_area.left, top + 0.5f}, apex, {front_area.right, top + 0.5f}}, front_color);
+  fill_box(canvas,
+           {chimney - 1.8f * scale, apex.y - 4 * scale, chimney + 1.8f * scale, apex.y + 3 * scale},
+           thing_color(stage, {0.62f, 0.42f, 0.36f}, 0.5f));
+  fill_polygon(canvas, {{front_area.left, top + 0.5f}, apex, {front_area.right, top + 0.5f}},
+               front_color);
   const Color edge = roof * 0.86f;
   draw_line(canvas, {front_area.left - eave, top + 1.5f * scale}, apex, 2.6f * scale, edge);
   draw_line(canvas, {front_area.right + eave, top + 1.5f * scale}, apex, 2.6f * scale, edge);
 
   // A door, a window in the gable's wall, and one or two in the flank.
   const float middle = apex.x;
-  fill_box(canvas, {middle - 5.6f * scale, foot.y - 8.5f * scale, middle - 0.8f * scale, foot.y}, thing_color(stage, {0.36f, 0.22f, 0.15f}, 0.5f));
+  fill_box(canvas, {middle - 5.6f * scale, foot.y - 8.5f * scale, middle - 0.8f * scale, foot.y},
+           thing_color(stage, {0.36f, 0.22f, 0.15f}, 0.5f));
   const auto paint_window = [&](float x, float y, float wide) {
-    fill_box(canvas, {x - wide / 2 - 0.8f, y - 3.3f * scale, x + wide / 2 + 0.8f, y + 2.9f * scale}, frame);
+    fill_box(canvas, {x - wide / 2 - 0.8f, y - 3.3f * scale, x + wide / 2 + 0.8f, y + 2.9f * scale},
+             frame);
     fill_box(canvas, {x - wide / 2, y - 2.5f * scale, x + wide / 2, y + 2.1f * scale}, window);
   };
   paint_window(middle + 4.0f * scale, foot.y - 8.5f * scale, 4.2f * scale);

@@ -45,7 +45,8 @@ using Mistakes = std::vector<std::string>;
 void add_mistakes(const bada::WantedPicture& picture, const bada::Scene& seen, Mistakes& mistakes) {
   const auto compare = [&](const char* part, std::string_view wanted, std::string_view got) {
     if (wanted == got) return;
-    mistakes.push_back(fmt::format("{}: {}: expected {}, got {}", picture.file_name, part, wanted, got));
+    mistakes.push_back(
+        fmt::format("{}: {}: expected {}, got {}", picture.file_name, part, wanted, got));
   };
   compare("sky", name(picture.scene.sky), name(seen.sky));
   compare("ground", name(picture.scene.ground), name(seen.ground));
@@ -57,7 +58,8 @@ void print_table(const std::vector<Score>& scores) {
   for (const auto& score : scores) {
     if (score.pictures == 0) continue;
     const auto share = [&](int64_t right) {
-      return fmt::format("{:.1f}%", 100.0 * static_cast<double>(right) / static_cast<double>(score.pictures));
+      return fmt::format("{:.1f}%",
+                         100.0 * static_cast<double>(right) / static_cast<double>(score.pictures));
     };
     fmt::print("{:<10}{:>10}{:>9}{:>9}{:>9}{:>9}\n", score.kind, score.pictures, share(score.sky),
                share(score.ground), share(score.thing), share(score.all));
@@ -116,10 +118,13 @@ int judge(const JudgeOptions& options) {
 
 int main(int argc, char** argv) {
   JudgeOptions options;
-  CLI::App app("Judges pictures of landscapes: the shares with the sky, the land and the thing that were asked for.",
-               "bada-judge");
+  CLI::App app(
+      "Judges pictures of landscapes: the shares with the sky, the land and the thing that were "
+      "asked for.",
+      "bada-judge");
   app.set_version_flag("--version", XATTN_VERSION);
-  app.add_option("PICTURES_DIR", options.folder, "folder with pictures and metadata.jsonl")->required();
+  app.add_option("PICTURES_DIR", options.folder, "folder with pictures and metadata.jsonl")
+      ->required();
   app.add_flag("--json", options.json, "print the shares as JSON, from 0 to 1");
   app.add_flag("--mistakes", options.mistakes, "print also what is wrong in which picture");
   return xattn::apps::run_program(app, argc, argv, [&] { return judge(options); });

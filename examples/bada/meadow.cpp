@@ -44,7 +44,8 @@ void paint_grass(const Stage& stage, const Profile& edge, Color grass, float far
   fill_below(stage.canvas, edge, [&](float x, float y, float depth) {
     // Slopes towards the light are bright, crests catch some of it, and clouds throw shadows.
     const float slope = -slope_of(edge, x) * side * std::exp(-depth / 40);
-    float facing = 0.56f + 1.1f * slope + 0.34f * std::exp(-depth / 7) - 0.28f * clamp01(depth / 34);
+    float facing =
+        0.56f + 1.1f * slope + 0.34f * std::exp(-depth / 7) - 0.28f * clamp01(depth / 34);
     facing += 0.24f * noise.fractal(x / 34, y / 11 + far * 40, 2);
     const Color color = own_color(stage, grass, clamp01(facing), far);
     return mix(color, stage.palette.haze, 0.22f * far * clamp01(depth / 16));
@@ -67,7 +68,8 @@ void paint_meadow(const Stage& stage) {
   Profile edge{};
   for (int hill = 0; hill < kHills; ++hill) {
     const Noise noise(mix_seed(stage.seed, 100 + hill));
-    edge = rolling_profile(noise, horizon + kDown[hill] + random.uniform(-2, 2), kHigh[hill], kWide[hill]);
+    edge = rolling_profile(noise, horizon + kDown[hill] + random.uniform(-2, 2), kHigh[hill],
+                           kWide[hill]);
     keep_free(stage, edge);
     const float t = static_cast<float>(hill) / (kHills - 1);
     paint_grass(stage, edge, mix(distant, near, t), kFar[hill]);

@@ -9,12 +9,15 @@ int floor_of(float x) {
   return x < static_cast<float>(whole) ? whole - 1 : whole;
 }
 
-float quintic(float t) { return t * t * t * (t * (t * 6.0f - 15.0f) + 10.0f); }
+float quintic(float t) {
+  return t * t * t * (t * (t * 6.0f - 15.0f) + 10.0f);
+}
 
 }  // namespace
 
 float Noise::lattice(int x, int y) const {
-  uint32_t h = seed_ + static_cast<uint32_t>(x) * 0x9E3779B1u + static_cast<uint32_t>(y) * 0x85EBCA77u;
+  uint32_t h =
+      seed_ + static_cast<uint32_t>(x) * 0x9E3779B1u + static_cast<uint32_t>(y) * 0x85EBCA77u;
   h ^= h >> 15;
   h *= 0x2C1B3C6Du;
   h ^= h >> 12;

@@ -50,7 +50,8 @@ Outline::Outline(const std::vector<bool>& covered) {
     }
   }
   for (auto& weight : weights_) weight.weight /= inside;
-  for (auto& weight : border) weights_.push_back({weight.dx, weight.dy, -0.6f * weight.weight / beside});
+  for (auto& weight : border)
+    weights_.push_back({weight.dx, weight.dy, -0.6f * weight.weight / beside});
 }
 
 float Outline::sum(const HalfMap& map, int x, int y) const {

@@ -12,8 +12,9 @@ constexpr std::array<std::string_view, kSkies> kSkyNames = {"blue", "sunset", "n
 constexpr std::array<std::string_view, kGrounds> kGroundNames = {"sea",       "desert", "meadow",
                                                                  "mountains", "forest", "city"};
 constexpr std::array<std::string_view, kThings> kThingNames = {
-    "none",      "sun",          "moon",       "red balloon", "yellow balloon", "blue balloon", "green balloon",
-    "red house", "yellow house", "blue house", "boat",        "lighthouse",     "tree"};
+    "none",         "sun",           "moon",      "red balloon",  "yellow balloon",
+    "blue balloon", "green balloon", "red house", "yellow house", "blue house",
+    "boat",         "lighthouse",    "tree"};
 
 // How often each thing is drawn; the unit is arbitrary.
 constexpr std::array<double, kThings> kThingWeights = {15, 9, 9, 7, 7, 7, 7, 7, 7, 7, 8, 9, 9};
@@ -38,8 +39,12 @@ std::vector<Scene> trained_with(Thing thing) {
 
 }  // namespace
 
-bool is_balloon(Thing thing) { return thing >= Thing::kRedBalloon && thing <= Thing::kGreenBalloon; }
-bool is_house(Thing thing) { return thing >= Thing::kRedHouse && thing <= Thing::kBlueHouse; }
+bool is_balloon(Thing thing) {
+  return thing >= Thing::kRedBalloon && thing <= Thing::kGreenBalloon;
+}
+bool is_house(Thing thing) {
+  return thing >= Thing::kRedHouse && thing <= Thing::kBlueHouse;
+}
 bool is_in_the_sky(Thing thing) {
   return thing == Thing::kSun || thing == Thing::kMoon || is_balloon(thing);
 }
@@ -95,12 +100,24 @@ Scene sample_scene(uint64_t seed) {
   return trained[thing][random.integer(static_cast<int>(trained[thing].size()))];
 }
 
-std::string_view name(Sky sky) { return kSkyNames[static_cast<int>(sky)]; }
-std::string_view name(Ground ground) { return kGroundNames[static_cast<int>(ground)]; }
-std::string_view name(Thing thing) { return kThingNames[static_cast<int>(thing)]; }
+std::string_view name(Sky sky) {
+  return kSkyNames[static_cast<int>(sky)];
+}
+std::string_view name(Ground ground) {
+  return kGroundNames[static_cast<int>(ground)];
+}
+std::string_view name(Thing thing) {
+  return kThingNames[static_cast<int>(thing)];
+}
 
-bool parse(std::string_view text, Sky& sky) { return parse_name(text, kSkyNames, sky); }
-bool parse(std::string_view text, Ground& ground) { return parse_name(text, kGroundNames, ground); }
-bool parse(std::string_view text, Thing& thing) { return parse_name(text, kThingNames, thing); }
+bool parse(std::string_view text, Sky& sky) {
+  return parse_name(text, kSkyNames, sky);
+}
+bool parse(std::string_view text, Ground& ground) {
+  return parse_name(text, kGroundNames, ground);
+}
+bool parse(std::string_view text, Thing& thing) {
+  return parse_name(text, kThingNames, thing);
+}
 
 }  // namespace bada

@@ -22,7 +22,8 @@ struct ScenesOptions {
 
 int run(const ScenesOptions& options) {
   using xattn::apps::UsageError;
-  const int asked = !options.data.folder.empty() + !options.sheet.empty() + !options.prompts.empty();
+  const int asked =
+      !options.data.folder.empty() + !options.sheet.empty() + !options.prompts.empty();
   if (asked != 1) throw UsageError("one of OUT_DIR, --sheet and --prompts is required");
   if (!options.sheet.empty()) {
     bada::write_contact_sheet(options.sheet, options.data.seed);
@@ -43,7 +44,8 @@ int run(const ScenesOptions& options) {
   }
   bar.clear();
   if (!options.quiet)
-    fmt::print("{}: {} pictures, {} captions each\n", options.data.folder, options.data.count, options.data.captions);
+    fmt::print("{}: {} pictures, {} captions each\n", options.data.folder, options.data.count,
+               options.data.captions);
   return xattn::apps::kDone;
 }
 
@@ -51,7 +53,8 @@ int run(const ScenesOptions& options) {
 
 int main(int argc, char** argv) {
   ScenesOptions options;
-  CLI::App app("Paints landscapes with captions in English and Korean, to train a model on.", "bada-scenes");
+  CLI::App app("Paints landscapes with captions in English and Korean, to train a model on.",
+               "bada-scenes");
   app.set_version_flag("--version", XATTN_VERSION);
   app.add_option("OUT_DIR", options.data.folder, "folder for the pictures and metadata.jsonl");
   app.add_option("--count", options.data.count, "how many pictures")
@@ -62,7 +65,8 @@ int main(int argc, char** argv) {
       ->check(xattn::apps::whole_number_between(1, 1000));
   app.add_flag("--force", options.data.force, "write into a folder that has files");
   app.add_option("--sheet", options.sheet, "instead, one PNG of 8 × 5 pictures");
-  app.add_option("--prompts", options.prompts, "instead, the 400 prompts of the evaluation, as JSON lines");
+  app.add_option("--prompts", options.prompts,
+                 "instead, the 400 prompts of the evaluation, as JSON lines");
   app.add_flag("--quiet", options.quiet, "print nothing but errors");
   return xattn::apps::run_program(app, argc, argv, [&] { return run(options); });
 }

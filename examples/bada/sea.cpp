@@ -60,7 +60,8 @@ void paint_sea(const Stage& stage) {
       if (shine > 0) {
         const float path = (fx - layout.light.x) / (5 + (low && !has_disc ? 34 : 17) * depth);
         const float glint = glints.at(u * 1.4f, across * 1.15f);
-        const float lit = std::exp(-path * path) * smooth_step(-0.42f, 0.30f, glint + 0.25f - 0.3f * depth);
+        const float lit =
+            std::exp(-path * path) * smooth_step(-0.42f, 0.30f, glint + 0.25f - 0.3f * depth);
         color = mix(color, palette.glow, clamp01(lit * shine * (1 - 0.35f * depth)));
       }
       // Air over the far water, and a clear line where it ends.

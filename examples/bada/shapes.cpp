@@ -28,7 +28,10 @@ Area around(const std::vector<Point>& points, float margin) {
 
 void fill_polygon(Canvas& canvas, const std::vector<Point>& corners, Color color) {
   canvas.fill(
-      around(corners), [&](float x, float y) { return polygon({x, y}, corners); },
+      around(corners),
+      [&](float x, float y) {
+        return polygon({x, y}, corners);
+      },
       [&](float, float) { return color; });
 }
 

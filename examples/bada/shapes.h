@@ -13,7 +13,9 @@ struct Point {
 };
 
 /// std::hypot guards against overflow, which costs more than all else here.
-inline float length(float x, float y) { return std::sqrt(x * x + y * y); }
+inline float length(float x, float y) {
+  return std::sqrt(x * x + y * y);
+}
 
 /// Signed distance from a disc's edge, below zero inside.
 inline float disc(Point p, Point centre, float radius) {

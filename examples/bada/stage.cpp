@@ -6,12 +6,18 @@ namespace {
 /// Where sky and land meet, highest and lowest.
 std::pair<float, float> horizon_range(Ground ground) {
   switch (ground) {
-    case Ground::kSea: return {58, 74};
-    case Ground::kDesert: return {62, 76};
-    case Ground::kMeadow: return {62, 76};
-    case Ground::kMountains: return {84, 92};
-    case Ground::kForest: return {66, 76};
-    case Ground::kCity: return {96, 104};
+    case Ground::kSea:
+      return {58, 74};
+    case Ground::kDesert:
+      return {62, 76};
+    case Ground::kMeadow:
+      return {62, 76};
+    case Ground::kMountains:
+      return {84, 92};
+    case Ground::kForest:
+      return {66, 76};
+    case Ground::kCity:
+      return {96, 104};
   }
   return {64, 64};
 }

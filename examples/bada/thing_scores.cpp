@@ -47,7 +47,8 @@ ThingScores::ThingScores(const std::vector<Example>& examples) {
   }
   for (size_t sky = 0; sky < things.size(); ++sky) {
     for (size_t thing = 0; thing < things[sky].size(); ++thing) {
-      if (!things[sky][thing].is_empty()) thing_colors_[sky][thing] = things[sky][thing].logarithms();
+      if (!things[sky][thing].is_empty())
+        thing_colors_[sky][thing] = things[sky][thing].logarithms();
     }
     for (size_t ground = 0; ground < lands[sky].size(); ++ground) {
       for (size_t band = 0; band < kBands; ++band)
@@ -64,7 +65,8 @@ ThingScores::ThingScores(const std::vector<Example>& examples) {
     // A few will do, of all skies; of the moon, which has phases, more.
     const size_t most = thing == index(Thing::kMoon) ? 18 : 6;
     const size_t count = std::min(most, all[thing].size());
-    for (size_t i = 0; i < count; ++i) outlines_[thing].push_back(all[thing][i * all[thing].size() / count]);
+    for (size_t i = 0; i < count; ++i)
+      outlines_[thing].push_back(all[thing][i * all[thing].size() / count]);
   }
 }
 
@@ -72,10 +74,12 @@ HalfMap ThingScores::likelihood(const std::vector<int>& boxes, const Scene& scen
   const auto& thing = thing_colors_[index(scene.sky)][index(scene.thing)];
   HalfMap map{};
   for (int band = 0; band < kBands; ++band) {
-    const auto& land = land_colors_[index(scene.sky)][index(scene.ground)][static_cast<size_t>(band)];
+    const auto& land =
+        land_colors_[index(scene.sky)][index(scene.ground)][static_cast<size_t>(band)];
     std::array<float, ColorTable::kBoxes> ratio{};
     // One pixel says so much and no more.
-    for (size_t i = 0; i < ratio.size(); ++i) ratio[i] = std::clamp(thing[i] - land[i], -4.0f, 4.0f);
+    for (size_t i = 0; i < ratio.size(); ++i)
+      ratio[i] = std::clamp(thing[i] - land[i], -4.0f, 4.0f);
     for (int y = band * kSize / kBands; y < (band + 1) * kSize / kBands; ++y) {
       for (int x = 0; x < kSize; ++x) {
         const auto box = static_cast<size_t>(boxes[static_cast<size_t>(y * kSize + x)]);

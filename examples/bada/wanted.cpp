@@ -47,7 +47,8 @@ class Line {
 
  private:
   [[noreturn]] void fail(const std::string& expected, const std::string& got) const {
-    throw xattn::FileError(fmt::format("[bada-judge] {}: expected {}, got {}", place_, expected, got));
+    throw xattn::FileError(
+        fmt::format("[bada-judge] {}: expected {}, got {}", place_, expected, got));
   }
 
   std::string place_;
@@ -63,13 +64,15 @@ std::vector<WantedPicture> read_wanted(const std::string& folder) {
   for (size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].find_first_not_of(" \t\r") == std::string::npos) continue;
     const Line line(fmt::format("{} line {}", path, i + 1), lines[i]);
-    pictures.push_back({line.text("file_name"),
-                        {line.known<Sky>("sky"), line.known<Ground>("ground"), line.known<Thing>("thing")},
-                        line.language(),
-                        line.held_out()});
+    pictures.push_back(
+        {line.text("file_name"),
+         {line.known<Sky>("sky"), line.known<Ground>("ground"), line.known<Thing>("thing")},
+         line.language(),
+         line.held_out()});
   }
   if (pictures.empty())
-    throw xattn::FileError(fmt::format("[bada-judge] {}: expected a line a picture, got none", path));
+    throw xattn::FileError(
+        fmt::format("[bada-judge] {}: expected a line a picture, got none", path));
   return pictures;
 }
 

@@ -33,7 +33,8 @@ bool has_any(const std::string& text, const Words& words) {
 bool names_sky(const std::string& text, const Vocabulary& words, Sky sky) {
   const auto names = words.sky(sky);
   return has_any(text, words.when(sky)) ||
-         std::any_of(names.begin(), names.end(), [&](const SkyName& name) { return has(text, name.bare); });
+         std::any_of(names.begin(), names.end(),
+                     [&](const SkyName& name) { return has(text, name.bare); });
 }
 
 /// Whether a text names a thing; in English with its article, for "sun" is in "sunset".
@@ -82,7 +83,8 @@ TEST(Captions, HaveFifteenFormsOrMore) {
     }
     Random random(1);
     std::set<std::string> texts;
-    for (int i = 0; i < 500; ++i) texts.insert(caption({Sky::kDawn, Ground::kForest, Thing::kBlueHouse}, language, random));
+    for (int i = 0; i < 500; ++i)
+      texts.insert(caption({Sky::kDawn, Ground::kForest, Thing::kBlueHouse}, language, random));
     EXPECT_GE(texts.size(), 300u);
   }
 }
@@ -93,7 +95,8 @@ TEST(Captions, HaveTheFormsOfTheFirstPrompts) {
   for (uint64_t seed = 0; seed < 1000; ++seed) {
     for (const auto& text : captions(scene, 4, seed)) texts.insert(text);
   }
-  for (const auto* text : {"파란 하늘이 있는 바다", "blue sky over the sea", "바다", "the sea", "맑은 하늘 아래 바다"})
+  for (const auto* text :
+       {"파란 하늘이 있는 바다", "blue sky over the sea", "바다", "the sea", "맑은 하늘 아래 바다"})
     EXPECT_TRUE(texts.count(text)) << text;
 }
 
@@ -105,7 +108,8 @@ TEST(Captions, ShortOnesLeaveSomethingOut) {
     const Scene scene{Sky::kNight, Ground::kCity, Thing::kLighthouse};
     for (int i = 0; i < 300; ++i) {
       const auto text = short_caption(scene, language, random);
-      const bool sky = names_sky(text, words, scene.sky), ground = has_any(text, words.ground(scene.ground));
+      const bool sky = names_sky(text, words, scene.sky),
+                 ground = has_any(text, words.ground(scene.ground));
       const bool thing = names_thing(text, words, scene.thing);
       EXPECT_FALSE(sky && ground && thing) << text;
       without_sky += !sky;
@@ -122,20 +126,26 @@ TEST(Captions, BothLanguagesInTurnAndDeterministic) {
   EXPECT_EQ(texts.size(), 6u);
   EXPECT_EQ(texts, captions(scene, 6, 9));
   EXPECT_NE(texts, captions(scene, 6, 10));
-  const auto is_korean = [](const std::string& text) { return static_cast<unsigned char>(text[0]) >= 0xEA; };
-  for (size_t i = 1; i < texts.size(); ++i) EXPECT_NE(is_korean(texts[i - 1]), is_korean(texts[i])) << texts[i];
+  const auto is_korean = [](const std::string& text) {
+    return static_cast<unsigned char>(text[0]) >= 0xEA;
+  };
+  for (size_t i = 1; i < texts.size(); ++i)
+    EXPECT_NE(is_korean(texts[i - 1]), is_korean(texts[i])) << texts[i];
 }
 
 TEST(Captions, RefuseWhatCannotBe) {
   Random random(1);
-  EXPECT_THROW(caption({Sky::kBlue, Ground::kCity, Thing::kBoat}, Language::kKorean, random), xattn::ValueError);
+  EXPECT_THROW(caption({Sky::kBlue, Ground::kCity, Thing::kBoat}, Language::kKorean, random),
+               xattn::ValueError);
   EXPECT_THROW(captions({}, 0, 1), xattn::ValueError);
 }
 
 TEST(Particles, FollowTheLastSyllable) {
-  for (const auto* word : {"하늘", "노을", "밤", "구름", "사막", "초원", "산", "숲", "달", "풍선", "집", "들판", "나무 한 그릇"})
+  for (const auto* word : {"하늘", "노을", "밤", "구름", "사막", "초원", "산", "숲", "달", "풍선",
+                           "집", "들판", "나무 한 그릇"})
     EXPECT_TRUE(ends_in_consonant(word)) << word;
-  for (const auto* word : {"바다", "도시", "해", "배", "등대", "나무", "열기구", "모래", "", "a", "sea"})
+  for (const auto* word :
+       {"바다", "도시", "해", "배", "등대", "나무", "열기구", "모래", "", "a", "sea"})
     EXPECT_FALSE(ends_in_consonant(word)) << word;
   EXPECT_EQ(with_particle("하늘", "이/가"), "하늘이");
   EXPECT_EQ(with_particle("바다", "이/가"), "바다가");
@@ -150,7 +160,8 @@ TEST(Particles, FollowTheLastSyllable) {
 /// The last syllables of our words, told by ear and not by code.
 TEST(Particles, AreRightInAllCaptions) {
   const std::set<std::string> vowels = {"다", "시", "해", "배", "대", "무", "루", "구"};
-  const std::set<std::string> consonants = {"늘", "을", "밤", "름", "막", "덕", "원", "판", "밭", "산", "숲", "심", "벽", "날",
+  const std::set<std::string> consonants = {"늘", "을", "밤", "름", "막", "덕", "원",
+                                            "판", "밭", "산", "숲", "심", "벽", "날",
                                             "녁", "낮", "달", "선", "집", "양"};
   Random random(11);
   int seen = 0;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <map>
 #include <string>
 
@@ -23,7 +24,8 @@ const Detector& detector() {
 Scene draw_scene(uint64_t seed) {
   Random random(seed, 0x7e57);
   return seed % 4 != 0 ? sample_scene(mix_seed(seed, 0x7e57))
-                       : all_scenes()[static_cast<size_t>(random.integer(static_cast<int>(all_scenes().size())))];
+                       : all_scenes()[static_cast<size_t>(
+                             random.integer(static_cast<int>(all_scenes().size())))];
 }
 
 struct Shares {
@@ -44,15 +46,17 @@ Shares shares_right(int count, uint64_t first, const Change& change) {
     right.ground += seen.ground == scene.ground;
     right.thing += seen.thing == scene.thing;
     if (seen == scene) continue;
-    ++mistakes[std::string(name(scene.sky)) + " " + std::string(name(scene.ground)) + " " + std::string(name(scene.thing)) +
-               " seen as " + std::string(name(seen.sky)) + " " + std::string(name(seen.ground)) + " " + std::string(name(seen.thing))];
+    ++mistakes[std::string(name(scene.sky)) + " " + std::string(name(scene.ground)) + " " +
+               std::string(name(scene.thing)) + " seen as " + std::string(name(seen.sky)) + " " +
+               std::string(name(seen.ground)) + " " + std::string(name(seen.thing))];
   }
   for (const auto& [mistake, times] : mistakes) std::printf("%d × %s\n", times, mistake.c_str());
   return {right.sky / count, right.ground / count, right.thing / count};
 }
 
 TEST(Detector, ReadsWhatIsPainted) {
-  const auto right = shares_right(2000, 1'000'000, [](const Picture& picture, Random&) { return picture; });
+  const auto right =
+      shares_right(2000, 1'000'000, [](const Picture& picture, Random&) { return picture; });
   EXPECT_GE(right.sky, 0.99);
   EXPECT_GE(right.ground, 0.99);
   EXPECT_GE(right.thing, 0.99);
@@ -71,7 +75,8 @@ TEST(Detector, BearsBlurAndNoise) {
 TEST(Detector, IsNotRightOnAnything) {
   const auto right = shares_right(100, 3'000'000, [](const Picture& picture, Random&) {
     Picture turned;
-    for (size_t i = 0; i < turned.rgb.size(); ++i) turned.rgb[i] = static_cast<uint8_t>(255 - picture.rgb[i]);
+    for (size_t i = 0; i < turned.rgb.size(); ++i)
+      turned.rgb[i] = static_cast<uint8_t>(255 - picture.rgb[i]);
     return turned;
   });
   EXPECT_LE(right.sky, 0.6);

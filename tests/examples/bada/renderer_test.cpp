@@ -37,8 +37,10 @@ TEST(Renderer, AnotherSeedPaintsAnotherPicture) {
 
 TEST(Renderer, AThingChangesThePictureAndNotAllOfIt) {
   for (const auto& scene : all_scenes()) {
-    if (scene.thing == Thing::kNone || scene.thing == Thing::kSun || scene.thing == Thing::kMoon) continue;
-    const double changed = difference(render(scene, 3), render({scene.sky, scene.ground, Thing::kNone}, 3));
+    if (scene.thing == Thing::kNone || scene.thing == Thing::kSun || scene.thing == Thing::kMoon)
+      continue;
+    const double changed =
+        difference(render(scene, 3), render({scene.sky, scene.ground, Thing::kNone}, 3));
     EXPECT_GT(changed, 0.01) << name(scene.thing);
     // Land may be lowered for a balloon, or near trees and buildings left out.
     if (scene.ground == Ground::kSea && scene.thing != Thing::kLighthouse) {
@@ -52,8 +54,9 @@ TEST(Renderer, RefusesWhatMakesNoSense) {
     render({Sky::kNight, Ground::kCity, Thing::kSun}, 1);
     FAIL();
   } catch (const xattn::ValueError& error) {
-    EXPECT_EQ(std::string(error.what()),
-              "[bada] scene: expected one that makes sense, got sky 'night', ground 'city', thing 'sun'");
+    EXPECT_EQ(
+        std::string(error.what()),
+        "[bada] scene: expected one that makes sense, got sky 'night', ground 'city', thing 'sun'");
   }
 }
 

@@ -82,7 +82,8 @@ TEST(SampleScene, NeverDrawsWhatIsHeldOutAndAllElse) {
     ++drawn[text(scene)];
     ++things[scene.thing];
   }
-  for (const auto& scene : all_scenes()) EXPECT_EQ(drawn.count(text(scene)) > 0, !is_held_out(scene)) << text(scene);
+  for (const auto& scene : all_scenes())
+    EXPECT_EQ(drawn.count(text(scene)) > 0, !is_held_out(scene)) << text(scene);
   for (int thing = 0; thing < kThings; ++thing)
     EXPECT_GE(things[static_cast<Thing>(thing)], kDraws / 20) << name(static_cast<Thing>(thing));
 }
