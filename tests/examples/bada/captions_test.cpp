@@ -51,7 +51,9 @@ TEST(Captions, NameAllThatAPictureShows) {
         const auto text = caption(scene, language, random);
         EXPECT_TRUE(names_sky(text, words, scene.sky)) << text;
         EXPECT_TRUE(has_any(text, words.ground(scene.ground))) << text;
-        if (scene.thing != Thing::kNone) EXPECT_TRUE(names_thing(text, words, scene.thing)) << text;
+        if (scene.thing != Thing::kNone) {
+          EXPECT_TRUE(names_thing(text, words, scene.thing)) << text;
+        }
         EXPECT_FALSE(has(text, "{") || has(text, "}") || has(text, "  ") || has(text, "/")) << text;
       }
     }
@@ -67,7 +69,9 @@ TEST(Captions, NameNothingElse) {
       const auto text = caption(balloon, language, random);
       for (int thing = 3; thing < kThings; ++thing) {
         const auto other = static_cast<Thing>(thing);
-        if (other != balloon.thing) EXPECT_FALSE(names_thing(text, words, other)) << text;
+        if (other != balloon.thing) {
+          EXPECT_FALSE(names_thing(text, words, other)) << text;
+        }
       }
       for (const auto other : {Sky::kBlue, Sky::kSunset, Sky::kNight, Sky::kDawn})
         EXPECT_FALSE(names_sky(text, words, other)) << text;
