@@ -1,7 +1,9 @@
 #include "class_model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 namespace bada {
 namespace {
@@ -54,7 +56,7 @@ ClassModel::ClassModel(const std::vector<Features>& samples, const std::vector<i
     for (size_t i = 0; i < size; ++i) means[c][i] += samples[s][i];
   }
   for (size_t c = 0; c < means.size(); ++c) {
-    for (auto& value : means[c]) value /= numbers[c];
+    for (auto& value : means[c]) value /= std::max(numbers[c], 1.0);
   }
   Matrix covariance(size, Features(size));
   for (size_t s = 0; s < samples.size(); ++s) {
@@ -71,9 +73,10 @@ ClassModel::ClassModel(const std::vector<Features>& samples, const std::vector<i
     covariance[i][i] += kLeast;
   }
   const auto triangle = cholesky(std::move(covariance));
-  for (const auto& mean : means) {
-    weights_.push_back(solve(triangle, mean));
-    offsets_.push_back(-0.5 * dot(weights_.back(), mean));
+  for (size_t c = 0; c < means.size(); ++c) {
+    weights_.push_back(solve(triangle, means[c]));
+    offsets_.push_back(numbers[c] > 0 ? -0.5 * dot(weights_.back(), means[c])
+                                      : -std::numeric_limits<double>::infinity());
   }
 }
 

@@ -15,7 +15,8 @@ class ClassModel {
  public:
   ClassModel() = default;
 
-  /// Learns from samples, each of a class from 0 to `count` - 1. Every class needs one at least.
+  /// Learns from samples, each of a class from 0 to `count` - 1. A class without a sample is never
+  /// likely.
   ClassModel(const std::vector<Features>& samples, const std::vector<int>& classes, int count);
 
   /// The score of each class; the highest is the likeliest.

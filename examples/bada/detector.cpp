@@ -1,6 +1,7 @@
 #include "detector.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <thread>
 
@@ -27,12 +28,16 @@ void for_each_index(size_t count, const Work& work) {
   for (auto& other : others) other.join();
 }
 
-/// The scenes to learn from, each with a seed of its own: all of them twice; more often those
-/// without a thing, and boats, which are in one land alone.
+/// The scenes to learn from, each with a seed of its own: all of them at least twice; more often
+/// those without a thing, and those that are at sea alone.
 std::vector<ThingScores::Example> draw_examples() {
   std::vector<ThingScores::Example> examples;
   for (const auto& scene : all_scenes()) {
-    const int times = scene.thing == Thing::kBoat ? 8 : scene.thing == Thing::kNone ? 5 : 2;
+    const bool at_sea = scene.ground == Ground::kSea;
+    const int times = scene.thing == Thing::kBoat                   ? 10
+                      : scene.thing == Thing::kLighthouse && at_sea ? 6
+                      : scene.thing == Thing::kNone                 ? (at_sea ? 8 : 5)
+                                                                    : (at_sea ? 4 : 2);
     for (int i = 0; i < times; ++i) examples.push_back({scene, {}, {}});
   }
   for_each_index(examples.size(), [&](size_t i) {
@@ -56,79 +61,101 @@ int landscape_of(const Scene& scene) {
 }
 
 template <class Value>
-int place_of_highest(const std::vector<Value>& values) {
+int highest(const std::vector<Value>& values) {
   return static_cast<int>(std::max_element(values.begin(), values.end()) - values.begin());
 }
+
+/// Which thing is seen, by the scores of all.
+class ThingModel {
+ public:
+  ThingModel() = default;
+  ThingModel(std::vector<Features> samples, const std::vector<int>& things) {
+    learn_what_is_missing(samples, things);
+    for (auto& sample : samples) fill(sample);
+    model_ = ClassModel(samples, things, kThings);
+  }
+
+  std::vector<double> scores(Features sample) const {
+    fill(sample);
+    return model_.scores(sample);
+  }
+
+ private:
+  /// What cannot be in a landscape counts as seen as little as where there is no thing.
+  void fill(Features& sample) const {
+    for (size_t i = 0; i < sample.size(); ++i) {
+      if (sample[i] == ThingScores::kNoScore) sample[i] = missing_[i];
+    }
+  }
+
+  void learn_what_is_missing(const std::vector<Features>& samples, const std::vector<int>& things) {
+    missing_.assign(kThings - 1, 0);
+    for (size_t i = 0; i < missing_.size(); ++i) {
+      double sum = 0, number = 0;
+      for (size_t s = 0; s < samples.size(); ++s) {
+        if (things[s] != 0 || samples[s][i] == ThingScores::kNoScore) continue;
+        sum += samples[s][i];
+        ++number;
+      }
+      if (number > 0) missing_[i] = sum / number;
+    }
+  }
+
+  Features missing_;
+  ClassModel model_;
+};
 
 }  // namespace
 
 struct Detector::Learned {
   explicit Learned(const std::vector<ThingScores::Example>& examples) : scores(examples) {
     const size_t count = examples.size();
-    std::vector<std::vector<Features>> bands(count), things(count);
+    std::vector<std::vector<Features>> bands(count), seen(count);
     for_each_index(count, [&](size_t i) {
       const auto& scene = examples[i].scene;
       for (const auto& picture : versions(examples[i].with, i)) {
         bands[i].push_back(band_features(picture));
-        things[i].push_back(scores.of(picture, scene.sky, scene.ground));
+        seen[i].push_back(scores.of(picture, scene.sky, scene.ground));
       }
     });
-    std::vector<Features> band_samples, thing_samples;
-    std::vector<int> landscapes, kinds;
+    std::vector<Features> band_samples;
+    std::vector<int> landscapes;
+    std::array<std::vector<Features>, kPlaces> thing_samples;
+    std::array<std::vector<int>, kPlaces> kinds;
     for (size_t i = 0; i < count; ++i) {
+      const auto& scene = examples[i].scene;
+      const auto place = place_of(scene.ground);
       for (size_t version = 0; version < bands[i].size(); ++version) {
         band_samples.push_back(std::move(bands[i][version]));
-        thing_samples.push_back(std::move(things[i][version]));
-        landscapes.push_back(landscape_of(examples[i].scene));
-        kinds.push_back(static_cast<int>(examples[i].scene.thing));
+        landscapes.push_back(landscape_of(scene));
+        thing_samples[place].push_back(std::move(seen[i][version]));
+        kinds[place].push_back(static_cast<int>(scene.thing));
       }
     }
-    learn_what_is_missing(thing_samples, kinds);
-    for (auto& sample : thing_samples) fill(sample);
     landscape = ClassModel(band_samples, landscapes, kLandscapes);
-    thing = ClassModel(thing_samples, kinds, kThings);
-  }
-
-  /// What cannot be in a landscape counts as seen as little as where there is no thing.
-  void fill(Features& sample) const {
-    for (size_t i = 0; i < sample.size(); ++i) {
-      if (sample[i] == ThingScores::kNoScore) sample[i] = missing[i];
-    }
-  }
-
-  void learn_what_is_missing(const std::vector<Features>& samples, const std::vector<int>& kinds) {
-    missing.assign(kThings - 1, 0);
-    for (size_t i = 0; i < missing.size(); ++i) {
-      double sum = 0, number = 0;
-      for (size_t s = 0; s < samples.size(); ++s) {
-        if (kinds[s] != 0 || samples[s][i] == ThingScores::kNoScore) continue;
-        sum += samples[s][i];
-        ++number;
-      }
-      missing[i] = sum / number;
-    }
+    for (size_t place = 0; place < kPlaces; ++place)
+      things[place] = ThingModel(std::move(thing_samples[place]), kinds[place]);
   }
 
   ThingScores scores;
-  Features missing;
-  ClassModel landscape, thing;
+  ClassModel landscape;
+  std::array<ThingModel, kPlaces> things;
 };
 
 Detector::Detector() : learned_(std::make_unique<const Learned>(draw_examples())) {}
 Detector::~Detector() = default;
 
 Scene Detector::detect(const Picture& picture) const {
-  const int landscape = place_of_highest(learned_->landscape.scores(band_features(picture)));
+  const int landscape = highest(learned_->landscape.scores(band_features(picture)));
   Scene scene{static_cast<Sky>(landscape / kGrounds), static_cast<Ground>(landscape % kGrounds),
               Thing::kNone};
-  auto seen = learned_->scores.of(picture, scene.sky, scene.ground);
-  learned_->fill(seen);
-  auto kinds = learned_->thing.scores(seen);
+  auto things = learned_->things[place_of(scene.ground)].scores(
+      learned_->scores.of(picture, scene.sky, scene.ground));
   for (int thing = 0; thing < kThings; ++thing) {
     if (!makes_sense({scene.sky, scene.ground, static_cast<Thing>(thing)}))
-      kinds[static_cast<size_t>(thing)] = ThingScores::kNoScore;
+      things[static_cast<size_t>(thing)] = ThingScores::kNoScore;
   }
-  scene.thing = static_cast<Thing>(place_of_highest(kinds));
+  scene.thing = static_cast<Thing>(highest(things));
   return scene;
 }
 

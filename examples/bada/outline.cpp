@@ -25,17 +25,16 @@ Outline::Outline(const std::vector<bool>& covered) {
       if (!covered[static_cast<size_t>(y * kSize + x)]) continue;
       xs.push_back(x / 2);
       ys.push_back(y / 2);
-      map[static_cast<size_t>(y / 2 * kHalf + x / 2)] += 0.25f;
+      map.at(x / 2, y / 2) += 0.25f;
     }
   }
   const int middle = median(std::move(xs));
   row_ = median(std::move(ys));
   const auto at = [&](int dx, int dy) {
     const int x = middle + dx, y = row_ + dy;
-    return x < 0 || y < 0 || x >= kHalf || y >= kHalf ? 0 : map[static_cast<size_t>(y * kHalf + x)];
+    return x < 0 || y < 0 || x >= kHalf || y >= kHalf ? 0 : map.at(x, y);
   };
   float inside = 0, beside = 0;
-  std::vector<Weight> border;
   for (int dy = -kReachY; dy <= kReachY; ++dy) {
     for (int dx = -kReachX; dx <= kReachX; ++dx) {
       float near = 0;
@@ -43,24 +42,19 @@ Outline::Outline(const std::vector<bool>& covered) {
         for (int i = -2; i <= 2; ++i) near = std::max(near, at(dx + i, dy + j));
       }
       const float here = at(dx, dy);
-      if (here > 0) weights_.push_back({dx, dy, here});
-      if (near > here) border.push_back({dx, dy, near - here});
-      inside += here;
-      beside += near - here;
+      if (near == 0) continue;
+      (here > 0 ? inside : beside) += here > 0 ? here : near;
+      offsets_.push_back(dy * HalfMap::kStride + dx);
+      weights_.push_back(here > 0 ? here : -near);
     }
   }
-  for (auto& weight : weights_) weight.weight /= inside;
-  for (auto& weight : border)
-    weights_.push_back({weight.dx, weight.dy, -0.6f * weight.weight / beside});
+  for (auto& weight : weights_) weight /= weight > 0 ? inside : beside / 0.6f;
 }
 
 float Outline::sum(const HalfMap& map, int x, int y) const {
+  const float* middle = map.place(x, y);
   float total = 0;
-  for (const auto& weight : weights_) {
-    const int px = x + weight.dx, py = y + weight.dy;
-    if (px >= 0 && py >= 0 && px < kHalf && py < kHalf)
-      total += weight.weight * map[static_cast<size_t>(py * kHalf + px)];
-  }
+  for (size_t i = 0; i < offsets_.size(); ++i) total += weights_[i] * middle[offsets_[i]];
   return total;
 }
 

@@ -29,7 +29,7 @@ size_t index(Enum value) {
 ThingScores::ThingScores(const std::vector<Example>& examples) {
   std::array<std::array<ColorTable, kThings>, kSkies> things;
   std::array<std::array<std::array<ColorTable, kBands>, kGrounds>, kSkies> lands;
-  std::array<std::vector<Outline>, kThings> all;
+  std::array<std::array<std::vector<Outline>, kThings>, kPlaces> all;
   for (const auto& example : examples) {
     const auto sky = index(example.scene.sky), thing = index(example.scene.thing);
     const auto land = color_boxes(example.without);
@@ -43,7 +43,7 @@ ThingScores::ThingScores(const std::vector<Example>& examples) {
     for (size_t i = 0; i < boxes.size(); ++i) {
       if (covered[i]) things[sky][thing].add(boxes[i]);
     }
-    all[thing].emplace_back(covered);
+    all[place_of(example.scene.ground)][thing].emplace_back(covered);
   }
   for (size_t sky = 0; sky < things.size(); ++sky) {
     for (size_t thing = 0; thing < things[sky].size(); ++thing) {
@@ -55,18 +55,20 @@ ThingScores::ThingScores(const std::vector<Example>& examples) {
         land_colors_[sky][ground][band] = lands[sky][ground][band].logarithms();
     }
   }
-  for (size_t thing = 1; thing < all.size(); ++thing) {
-    first_row_[thing] = kHalf;
-    last_row_[thing] = 0;
-    for (const auto& outline : all[thing]) {
-      first_row_[thing] = std::min(first_row_[thing], outline.row() - 2);
-      last_row_[thing] = std::max(last_row_[thing], outline.row() + 2);
+  for (size_t place = 0; place < all.size(); ++place) {
+    for (size_t thing = 0; thing < all[place].size(); ++thing) {
+      const auto& seen = all[place][thing];
+      auto& shapes = shapes_[place][thing];
+      for (const auto& outline : seen) {
+        shapes.first_row = std::min(shapes.first_row, outline.row() - 2);
+        shapes.last_row = std::max(shapes.last_row, outline.row() + 2);
+      }
+      // A few will do, of all skies; of the moon, which has phases, and of boats, which sail this
+      // way and that, more.
+      const bool varies = thing == index(Thing::kMoon) || thing == index(Thing::kBoat);
+      const size_t count = std::min<size_t>(varies ? 16 : 6, seen.size());
+      for (size_t i = 0; i < count; ++i) shapes.outlines.push_back(seen[i * seen.size() / count]);
     }
-    // A few will do, of all skies; of the moon, which has phases, more.
-    const size_t most = thing == index(Thing::kMoon) ? 18 : 6;
-    const size_t count = std::min(most, all[thing].size());
-    for (size_t i = 0; i < count; ++i)
-      outlines_[thing].push_back(all[thing][i * all[thing].size() / count]);
   }
 }
 
@@ -83,7 +85,7 @@ HalfMap ThingScores::likelihood(const std::vector<int>& boxes, const Scene& scen
     for (int y = band * kSize / kBands; y < (band + 1) * kSize / kBands; ++y) {
       for (int x = 0; x < kSize; ++x) {
         const auto box = static_cast<size_t>(boxes[static_cast<size_t>(y * kSize + x)]);
-        map[static_cast<size_t>(y / 2 * kHalf + x / 2)] += ratio[box] / 4;
+        map.at(x / 2, y / 2) += ratio[box] / 4;
       }
     }
   }
@@ -97,8 +99,9 @@ Features ThingScores::of(const Picture& picture, Sky sky, Ground ground) const {
     const Scene scene{sky, ground, static_cast<Thing>(thing)};
     if (!makes_sense(scene)) continue;
     const auto map = likelihood(boxes, scene);
-    for (const auto& outline : outlines_[thing]) {
-      const double here = outline.best(map, first_row_[thing], last_row_[thing]);
+    const auto& shapes = shapes_[place_of(ground)][thing];
+    for (const auto& outline : shapes.outlines) {
+      const double here = outline.best(map, shapes.first_row, shapes.last_row);
       scores[thing - 1] = std::max(scores[thing - 1], here);
     }
   }

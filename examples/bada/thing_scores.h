@@ -10,6 +10,12 @@
 
 namespace bada {
 
+/// On land and at sea things look different: lighthouses stand on rocks there.
+inline constexpr size_t kPlaces = 2;
+inline size_t place_of(Ground ground) {
+  return ground == Ground::kSea ? 1 : 0;
+}
+
 /// How well each thing is seen in a picture.
 class ThingScores {
  public:
@@ -39,9 +45,12 @@ class ThingScores {
   std::array<std::array<Logarithms, kThings>, kSkies> thing_colors_;
   /// Landscapes' colours are those of a quarter of the picture's height.
   std::array<std::array<std::array<Logarithms, kBands>, kGrounds>, kSkies> land_colors_;
-  std::array<std::vector<Outline>, kThings> outlines_;
-  /// The rows of the map where a thing's middle may be.
-  std::array<int, kThings> first_row_{}, last_row_{};
+  /// The outlines that a thing has had, and the rows of the map where its middle may be.
+  struct Shapes {
+    std::vector<Outline> outlines;
+    int first_row = kHalf, last_row = 0;
+  };
+  std::array<std::array<Shapes, kThings>, kPlaces> shapes_;
 };
 
 }  // namespace bada
