@@ -47,14 +47,19 @@ float sand_light(const Noise& noise, float x, float y, float far) {
   return 0.60f + wave + 0.04f * std::sin(bent * mix(1.5f, 1.0f, far)) * (1 - 2 * far);
 }
 
-void paint_dune(const Stage& stage, const Dune& dune, Color sand, float far) {
-  const Noise noise(mix_seed(stage.seed, kNoisePart));
+Profile dune_edge(const Dune& dune) {
   Profile edge{};
   for (int x = 0; x < kSize; ++x) {
     const float share = rise(dune, static_cast<float>(x) + 0.5f);
     // Where there is nothing of it, below the picture.
     edge[x] = share > 0 ? dune.top.y + dune.high * (1 - share) : 2.0f * kSize;
   }
+  return edge;
+}
+
+void paint_dune(const Stage& stage, const Dune& dune, Color sand, float far) {
+  const Noise noise(mix_seed(stage.seed, kNoisePart));
+  const auto edge = dune_edge(dune);
   fill_below(stage.canvas, edge, [&](float x, float y, float) {
     const float down = std::max(0.0f, y - dune.top.y);
     // The crest winds down from the top; one side of it is lit.
@@ -63,19 +68,20 @@ void paint_dune(const Stage& stage, const Dune& dune, Color sand, float far) {
                         4.5f * std::sin(down / 10 + dune.phase) * clamp01(down / 16);
     const float toward = (x + 0.5f - crest) * stage.layout.side, soft = 0.8f + down * 0.20f;
     const float face = mix(0.16f, 1.0f, smooth_step(-soft, soft, toward));
-    // Both sides end in the plain.
+    // Both sides end in the plain, and the dune beside it is not cut off.
+    const float share = rise(dune, x + 0.5f);
     const float foot = smooth_step(dune.high * 1.4f + 16, dune.high * 0.4f, down);
-    const float strong = foot * smooth_step(0, 0.22f, rise(dune, x + 0.5f));
+    const float strong = foot * smooth_step(0, 0.30f, share);
     const float plain = sand_light(noise, x, y, far);
     const float facing = mix(plain, face + 0.5f * (plain - 0.6f), strong);
-    return stage.palette.lit(sand, clamp01(facing), far);
+    const Color color = stage.palette.lit(sand, clamp01(facing), far);
+    const auto& before = stage.canvas.at(static_cast<int>(x), static_cast<int>(y));
+    return mix(before, color, smooth_step(0, 0.25f, share));
   });
 }
 
-void paint_plain(const Stage& stage, float row, Color sand, float far) {
+void paint_plain(const Stage& stage, const Profile& edge, Color sand, float far) {
   const Noise noise(mix_seed(stage.seed, kNoisePart));
-  Profile edge{};
-  edge.fill(row);
   fill_below(stage.canvas, edge, [&](float x, float y, float) {
     return stage.palette.lit(sand, clamp01(sand_light(noise, x, y, far)), far);
   });
@@ -98,8 +104,16 @@ void paint_desert(const Stage& stage) {
     // High ones stand behind low ones.
     std::sort(dunes.begin(), dunes.end(),
               [](const Dune& a, const Dune& b) { return a.top.y < b.top.y; });
-    paint_plain(stage, row, tone, kFar[layer]);
-    for (const auto& dune : dunes) paint_dune(stage, dune, tone, kFar[layer]);
+    const Noise noise(mix_seed(stage.seed, 140 + layer));
+    auto plain = rolling_profile(noise, row + 0.5f, 1.8f, 40);
+    float lower = lower_by(stage, plain);
+    for (const auto& dune : dunes) lower = std::max(lower, lower_by(stage, dune_edge(dune)));
+    for (auto& edge : plain) edge += lower;
+    paint_plain(stage, plain, tone, kFar[layer]);
+    for (auto& dune : dunes) {
+      dune.top.y += lower;
+      paint_dune(stage, dune, tone, kFar[layer]);
+    }
   }
 }
 

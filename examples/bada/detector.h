@@ -10,10 +10,11 @@ namespace bada {
 /// Reads sky, ground and thing back from a picture.
 ///
 /// It learns from some 900 rendered scenes, also blurred and noisy ones, when it is made, which
-/// takes a few seconds. Sky and ground are told together by the colours and the unrest of eight
-/// bands of the picture. For each thing, every pixel says by its colour how much likelier it is on
-/// that thing than in this landscape; the sum over the outlines that the thing has had, at its best
-/// place, is the thing's score; and by all scores one is chosen that makes sense here.
+/// takes about ten seconds of a processor. Sky and ground are told together by the colours and the
+/// unrest of eight bands of the picture. For each thing, every pixel says by its colour how much
+/// likelier it is on that thing than in this landscape; the sum over the outlines that the thing
+/// has had, at its best place, is the thing's score; and by all scores one is chosen that makes
+/// sense here.
 class Detector {
  public:
   Detector();

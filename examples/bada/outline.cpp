@@ -62,9 +62,9 @@ float Outline::best(const HalfMap& map, int from, int to) const {
   constexpr int kMargin = 8;
   float most = -1e9f;
   int best_x = 0, best_y = 0;
-  // Every other place, then about the best of these.
-  for (int y = std::max(0, from); y <= std::min(to, kHalf - 1); y += 2) {
-    for (int x = kMargin; x < kHalf - kMargin; x += 2) {
+  // Every third place, then about the best of these.
+  for (int y = std::max(0, from); y <= std::min(to, kHalf - 1); y += 3) {
+    for (int x = kMargin; x < kHalf - kMargin; x += 3) {
       const float here = sum(map, x, y);
       if (here <= most) continue;
       most = here;
