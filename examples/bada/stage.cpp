@@ -1,5 +1,7 @@
 #include "stage.h"
 
+#include <utility>
+
 namespace bada {
 namespace {
 

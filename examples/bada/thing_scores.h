@@ -35,7 +35,7 @@ class ThingScores {
   static constexpr double kNoScore = -1e9;
 
  private:
-  static constexpr int kBands = 4;
+  static constexpr int kBands = 8;
 
   using Logarithms = std::vector<float>;
 
@@ -43,7 +43,8 @@ class ThingScores {
   HalfMap likelihood(const std::vector<int>& boxes, const Scene& scene) const;
 
   std::array<std::array<Logarithms, kThings>, kSkies> thing_colors_;
-  /// Landscapes' colours are those of a quarter of the picture's height.
+  /// Landscapes' colours are those of an eighth of the picture's height: sand at the foot is no
+  /// reason not to see a sun above.
   std::array<std::array<std::array<Logarithms, kBands>, kGrounds>, kSkies> land_colors_;
   /// The outlines that a thing has had, and the rows of the map where its middle may be.
   struct Shapes {
