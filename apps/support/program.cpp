@@ -123,6 +123,9 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>
   } catch (const DeviceError& error) {
     print_error(app, error.what());
     return kNoDevice;
+  } catch (const NotFiniteError& error) {
+    print_error(app, error.what());
+    return kCheckFailed;
   } catch (const c10::Error& error) {
     print_error(app, error.what_without_backtrace());
     return kBadInput;

@@ -24,6 +24,8 @@ class ProgressBar {
 
   /// The steps begin now. `label` stands before them; it may be empty.
   void begin(const std::string& label);
+  /// What stands before the steps from now on.
+  void relabel(const std::string& label) { label_ = label; }
   /// So many of them are done.
   void update(int64_t done, int64_t steps);
 

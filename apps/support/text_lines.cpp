@@ -6,6 +6,8 @@
 #include <fstream>
 #include <iostream>
 
+#include "io/file.h"
+#include "io/json.h"
 #include "xattn/core/error.h"
 
 namespace xattn::apps {
@@ -21,6 +23,10 @@ std::vector<std::string> read_lines(const std::string& place, const std::string&
   if (!file.eof() || (path != "-" && std::filesystem::is_directory(path)))
     throw FileError(fmt::format("[{}] {}: cannot be read", place, path));
   return lines;
+}
+
+std::string read_whole_text(const std::string& place, const std::string& path) {
+  return io::read_text(io::File(place, path));
 }
 
 }  // namespace xattn::apps

@@ -17,6 +17,7 @@ Command add_inspect(CLI::App& program);
 Command add_convert(CLI::App& program);
 Command add_run(CLI::App& program);
 Command add_tokenize(CLI::App& program);
+Command add_train(CLI::App& program);
 Command add_verify(CLI::App& program);
 
 }  // namespace xattn::apps

@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
       {"bench", add_bench(program)},       {"inspect", add_inspect(program)},
       {"convert", add_convert(program)},   {"run", add_run(program)},
       {"tokenize", add_tokenize(program)}, {"verify", add_verify(program)},
-      {"generate", add_generate(program)},
+      {"generate", add_generate(program)}, {"train", add_train(program)},
   };
   return run_program(program, argc, argv,
                      [&] { return commands.at(program.get_subcommands().front()->get_name())(); });

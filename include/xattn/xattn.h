@@ -108,6 +108,7 @@
 #include <xattn/training/adamw.h>
 #include <xattn/training/autoencoder_loss.h>
 #include <xattn/training/autoencoder_step.h>
+#include <xattn/training/autoencoder_training.h>
 #include <xattn/training/batch_order.h>
 #include <xattn/training/caption_dropout.h>
 #include <xattn/training/diffusion_loss.h>
@@ -121,8 +122,13 @@
 #include <xattn/training/optimizer_state.h>
 #include <xattn/training/optimizer_step.h>
 #include <xattn/training/picture_loader.h>
+#include <xattn/training/run_training.h>
 #include <xattn/training/snr.h>
+#include <xattn/training/text_to_image_components.h>
 #include <xattn/training/text_to_image_step.h>
+#include <xattn/training/text_to_image_training.h>
+#include <xattn/training/training.h>
 #include <xattn/training/training_checkpoint.h>
 #include <xattn/training/training_log.h>
+#include <xattn/training/training_options.h>
 #include <xattn/version.h>

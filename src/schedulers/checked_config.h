@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -30,6 +31,12 @@ class SchedulerConfigCheck : public ConfigCheck {
     std::string known;
     for (const std::string value : {values...}) known += (known.empty() ? "" : ", ") + value;
     throw_value_error(place_, name, "one of " + known, text);
+  }
+  /// The same of a text that may be missing.
+  template <typename... Values>
+  void choice(const char* name, const std::optional<std::string>& text, std::nullptr_t,
+              const Values&... values) const {
+    if (text) choice(name, *text, values...);
   }
 };
 

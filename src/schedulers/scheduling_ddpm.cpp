@@ -49,7 +49,7 @@ at::Tensor DDPMScheduler::variance(const at::Tensor& alpha, const at::Tensor& pr
 SchedulerOutput DDPMScheduler::step(const Schedule& schedule, const at::Tensor& model_output,
                                     int64_t i, const at::Tensor& sample, SchedulerState& state,
                                     const StepOptions& options) const {
-  const bool learned = config_.variance_type.starts_with("learned");
+  const bool learned = config_.variance_type && config_.variance_type->starts_with("learned");
   at::Tensor output = model_output, predicted_variance;
   if (learned && model_output.defined() && sample.defined() && sample.dim() > 1) {
     if (model_output.dim() < 2 || model_output.size(1) != 2 * sample.size(1)) {

@@ -34,6 +34,12 @@ class XATTN_API StateDictError : public Error {
   using Error::Error;
 };
 
+/// A number that must be finite and is not, as the loss of a training that diverged.
+class XATTN_API NotFiniteError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A device that is asked for and not there.
 class XATTN_API DeviceError : public Error {
  public:

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "xattn/core/export.h"
 #include "xattn/schedulers/noise_schedule_config.h"
 #include "xattn/schedulers/noise_scheduler.h"
@@ -9,8 +12,8 @@ namespace xattn {
 /// The options of `DDPMScheduler`: the keys of its scheduler_config.json.
 struct DDPMSchedulerConfig : NoiseScheduleConfig, ThresholdConfig {
   /// "fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned" or
-  /// "learned_range".
-  std::string variance_type = "fixed_small";
+  /// "learned_range"; none, as other schedulers' configs have it, is "fixed_small".
+  std::optional<std::string> variance_type = "fixed_small";
   bool rescale_betas_zero_snr = false;
 
   template <typename Config, typename Fields>
@@ -21,7 +24,7 @@ struct DDPMSchedulerConfig : NoiseScheduleConfig, ThresholdConfig {
     fields.choice("beta_schedule", config.beta_schedule, "linear", "scaled_linear",
                   "squaredcos_cap_v2", "laplace", "sigmoid");
     fields.choice("prediction_type", config.prediction_type, "epsilon", "sample", "v_prediction");
-    fields.choice("variance_type", config.variance_type, "fixed_small", "fixed_small_log",
+    fields.choice("variance_type", config.variance_type, nullptr, "fixed_small", "fixed_small_log",
                   "fixed_large", "fixed_large_log", "learned", "learned_range");
     fields.value("rescale_betas_zero_snr", config.rescale_betas_zero_snr);
   }

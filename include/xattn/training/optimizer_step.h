@@ -68,7 +68,7 @@ class XATTN_API OptimizerStep {
 
   /// Takes a loss, a scalar with a gradient.
   ///
-  /// Throws: `Error` for a loss or a norm of gradients that is not finite, before anything is
+  /// Throws: `NotFiniteError` for a loss or a norm of gradients that is not finite, before anything is
   /// changed but the gradients.
   OptimizerStepResult operator()(const at::Tensor& loss);
 
