@@ -21,6 +21,10 @@ if(XATTN_SANITIZE)
   target_compile_options(xattn_compile_settings INTERFACE
     -fsanitize=${XATTN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(xattn_compile_settings INTERFACE -fsanitize=${XATTN_SANITIZE})
+  # g++ says of fences in LibTorch's headers that ThreadSanitizer does not see them.
+  if(XATTN_SANITIZE MATCHES "thread")
+    target_compile_options(xattn_compile_settings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
+  endif()
 endif()
 target_link_libraries(xattn_compile_settings INTERFACE xattn_fmt)
 if(XATTN_WITH_TORCH)
@@ -46,6 +50,12 @@ function(xattn_compile_like_a_module target)
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "${xattn_run_path}" INSTALL_RPATH_USE_LINK_PATH ON)
   target_compile_options(${target} PRIVATE -fPIC)
+endfunction()
+
+# Several sources are compiled as one where XATTN_UNITY_BUILD says so: LibTorch's headers cost the most of each. So
+# what is in an unnamed namespace has a name of its own in its target.
+function(xattn_build_in_unity)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${XATTN_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 12)
 endfunction()
 
 # For targets that include LibTorch's module headers.

@@ -45,6 +45,7 @@ class ProgressBar {
   bool stands_ = false;  // something to be removed
   std::string label_;
   Clock::time_point last_step_, last_line_;
+  int64_t last_done_ = 0;
   /// Seconds a step takes; recent ones count more.
   double step_seconds_ = 0;
 };

@@ -13,8 +13,6 @@ namespace {
 using namespace pickles;
 using namespace std::string_literals;
 
-const std::string kStorage(16, '\1');
-
 class HostilePickle : public ::testing::Test {
  protected:
   void expect(const std::string& body, const std::string& reason) {

@@ -15,8 +15,6 @@ namespace {
 using namespace pickles;
 using namespace std::string_literals;
 
-const std::string kStorage(16, '\1');
-
 class PickleMeaning : public ::testing::Test {
  protected:
   std::string write(const std::string& body) {

@@ -15,9 +15,8 @@ namespace xattn::testing {
 namespace {
 
 const std::string kPickle = pickles::program(pickles::dict_of(pickles::tensor()));
-const std::string kStorage(16, '\1');
 const std::vector<ZipItem> kGood = {
-    {"data.pkl", kPickle}, {"version", "3\n"}, {"data/0", kStorage}, {"byteorder", "little"}};
+    {"data.pkl", kPickle}, {"version", "3\n"}, {"data/0", pickles::kStorage}, {"byteorder", "little"}};
 
 class Zip : public ::testing::Test {
  protected:
@@ -62,7 +61,7 @@ TEST_F(Zip, TorchScriptOfOldPyTorchHasAllCodeCompressed) {
 
 TEST_F(Zip, EntriesThatMustBeThere) {
   expect_items({{"version", "3\n"}}, "expected an entry 'data.pkl'");
-  expect_items({{"data.pkl", kPickle}, {"data/0", kStorage}}, "expected an entry 'version'");
+  expect_items({{"data.pkl", kPickle}, {"data/0", pickles::kStorage}}, "expected an entry 'version'");
   expect_items(with({"version", "11\n"}), "version: expected 1 to 10, got '11'");
   expect_items(with({"version", "0\n"}), "version: expected 1 to 10");
   expect_items(with({"version", "three\n"}), "version: expected 1 to 10");
@@ -73,7 +72,7 @@ TEST_F(Zip, EntriesThatMustBeThere) {
 }
 
 TEST_F(Zip, CompressedWeightsAndBombs) {
-  expect_items(with({"data/0", kStorage, true}), "'m/data/0': is compressed");
+  expect_items(with({"data/0", pickles::kStorage, true}), "'m/data/0': is compressed");
   expect_items(with({"data.pkl", kPickle, true}), "'m/data.pkl': is compressed");
   expect_items(with({"data/0", "short", true, 300ll << 20}), "at most 268435456 bytes inflated");
   const std::string zeros(20u << 20, '\0');

@@ -8,6 +8,9 @@
 /// Pieces of pickles, put together with `+`.
 namespace xattn::testing::pickles {
 
+/// The bytes of the storage that `Tensor` is a view of: four floats.
+inline const std::string kStorage(16, '\1');
+
 inline std::string le(std::uint64_t value, int bytes) {
   std::string text;
   for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value & 0xff);
