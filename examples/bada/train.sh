@@ -15,7 +15,7 @@ export OMP_NUM_THREADS=1
 [ -f data/metadata.jsonl ] || "$bin/bada-scenes" data --count 30000 --seed 1 --force
 
 [ -f tokenizer/vocab.json ] ||
-  "$bin/xattn" train tokenizer --data data --vocab-size 768 --model-max-length 32 --output tokenizer
+  "$bin/xattn" train tokenizer --data data --vocab-size 1236 --model-max-length 32 --output tokenizer
 
 # First at half the size, where a picture costs a quarter.
 train_autoencoder() {
