@@ -75,7 +75,7 @@ void draw_pictures(const std::string& folder, at::Device device) {
   const auto pipeline = open_pipeline(model.folder, {.device = device});
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) throw FileError(fmt::format("[--pictures] {}: {}", folder, error.message()));
+  if (error) throw FileError(fmt::format("[demo] {}: {}", folder, error.message()));
 
   fmt::print("\nThe embedded model draws, with seed {}:\n", kDemoSeed);
   std::vector<at::Tensor> images;
