@@ -72,7 +72,9 @@ void check_pictures(const std::string& folder) {
 
 void draw_pictures(const std::string& folder, at::Device device) {
   const auto model = embedded_model();
-  const auto pipeline = open_pipeline(model.folder, {.device = device});
+  PipelineOptions options;
+  options.device = device;
+  const auto pipeline = open_pipeline(model.folder, options);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw FileError(fmt::format("[demo] {}: {}", folder, error.message()));
