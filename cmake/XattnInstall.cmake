@@ -34,6 +34,9 @@ file(RELATIVE_PATH XATTN_PC_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${C
 configure_file("${PROJECT_SOURCE_DIR}/cmake/xattn.pc.in" xattn.pc @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/xattn.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
+# The embedded model, which the library finds from where it is itself.
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/share/xattn/bada" DESTINATION "${CMAKE_INSTALL_DATADIR}/xattn")
+
 if(XATTN_BUILD_APPS)
   install(TARGETS xattn-demo xattn-cli)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/python/" DESTINATION "${CMAKE_INSTALL_DATADIR}/xattn/python"

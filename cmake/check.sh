@@ -31,7 +31,7 @@ check_libcxx() {
   say "Checking the sources with libc++"
   sed -n 's/^ *"command": "\(.*\)",$/\1/p' build/clang/compile_commands.json |
     grep -E ' (src|apps)/CMakeFiles/(xattn|xattn_readers|xattn_text|xattn_images|xattn_kernels|xattn_app_support|xattn-cli|xattn-demo)\.dir/' |
-    sed -E 's/\\"/"/g; s/ -Xclang -include-pch -Xclang [^ ]+//; s/ -Xclang -include -Xclang [^ ]+//; s/ -o [^ ]+//; s|$| -stdlib++-isystem /usr/lib/llvm-16/include/c++/v1 -fsyntax-only|' >build/clang/libcxx-commands
+    sed -E 's/\\"/"/g; s/\\\\/\\/g; s/ -Xclang -include-pch -Xclang [^ ]+//; s/ -Xclang -include -Xclang [^ ]+//; s/ -o [^ ]+//; s|$| -stdlib++-isystem /usr/lib/llvm-16/include/c++/v1 -fsyntax-only|' >build/clang/libcxx-commands
   [ -s build/clang/libcxx-commands ] || fail "no sources to check in build/clang/compile_commands.json"
   run_logged libcxx sh -c 'cd build/clang && xargs -P "$1" -d "\n" -n 1 sh -c <libcxx-commands' sh "${XATTN_JOBS:-$(jobs)}"
 }

@@ -1,4 +1,5 @@
-// Runs CrossAttention and SimpleUNet on a CPU or a GPU and checks the shape of what comes out.
+// Runs CrossAttention and SimpleUNet on a CPU or a GPU and checks the shape of what comes out; then
+// draws two pictures.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -6,8 +7,10 @@
 #include <xattn/xattn.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <string>
 
+#include "pictures.h"
 #include "support/checks.h"
 #include "support/device.h"
 #include "support/module_file.h"
@@ -18,7 +21,7 @@ namespace {
 struct DemoOptions {
   std::string device = "auto";
   int64_t embed_dim = 256, batch = 4, image_size = 64, tokens = 10;
-  std::string weights;
+  std::string weights, pictures = ".";
 };
 
 std::string shape(at::IntArrayRef sizes) {
@@ -36,6 +39,7 @@ bool report(const char* module, const torch::Tensor& image, const torch::Tensor&
 
 int run(DemoOptions options) {
   const auto device = xattn::apps::parse_device(options.device);
+  xattn::apps::check_pictures(options.pictures);
   torch::NoGradGuard no_grad;
   torch::manual_seed(0);
 
@@ -84,15 +88,20 @@ int run(DemoOptions options) {
       (unet->forward_prepared(images, other_text) - output).abs().max().item<double>();
   fmt::print("\nAnother text changes the same images' output by up to {:.3g}: {}\n", change,
              change > 0 ? "yes" : "NO, the text has no influence");
-  return right && change > 0 ? xattn::apps::kDone : xattn::apps::kCheckFailed;
+  if (!(right && change > 0)) return xattn::apps::kCheckFailed;
+  std::fflush(stdout);  // the pictures take seconds
+  xattn::apps::draw_pictures(options.pictures, device);
+  return xattn::apps::kDone;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   DemoOptions options;
-  CLI::App app("Runs CrossAttention and SimpleUNet and checks the shapes of their outputs.",
-               "xattn-demo");
+  CLI::App app(
+      "Runs CrossAttention and SimpleUNet, checks the shapes of their outputs, and draws two "
+      "pictures with the embedded model.",
+      "xattn-demo");
   app.set_version_flag("--version", XATTN_VERSION);
   app.option_defaults()->always_capture_default();
   app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N");
@@ -108,5 +117,9 @@ int main(int argc, char** argv) {
   app.add_option("--tokens", options.tokens, "text tokens")->check(CLI::Range(1, 65536));
   app.add_option("--weights", options.weights, "a module exported from Python, with its own width")
       ->excludes(embed_dim);
+  app.add_option("--pictures", options.pictures,
+                 "folder for the pictures bada-ko.png and bada-en.png; those of an earlier run are "
+                 "written over, other files of these names are not")
+      ->take_last();
   return xattn::apps::run_program(app, argc, argv, [&] { return run(options); });
 }

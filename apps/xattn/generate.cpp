@@ -1,4 +1,4 @@
-// xattn generate --model DIR --prompt TEXT --output OUT.png: pictures from prompts.
+// xattn generate [--model DIR] --prompt TEXT --output OUT.png: pictures from prompts.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "embedded.h"
 #include "generate_options.h"
 #include "generate_plan.h"
 #include "generation.h"
@@ -35,10 +36,9 @@ void check_usage(const GenerateOptions& options) {
 }
 
 void add_prompt_options(CLI::App& command, GenerateOptions& options) {
-  command
-      .add_option("-m,--model", options.model,
-                  "a pipeline's folder, as diffusers' save_pretrained writes it")
-      ->required();
+  command.add_option("-m,--model", options.model,
+                     "a pipeline's folder, as diffusers' save_pretrained writes it; without it the "
+                     "embedded model, which draws landscapes of 128×128 pixels");
   auto* prompt = command.add_option("-p,--prompt", options.prompt, "what the picture shows");
   auto* negative =
       command.add_option("-n,--negative-prompt", options.negative_prompt, "what it does not show");
@@ -67,11 +67,13 @@ void add_prompt_options(CLI::App& command, GenerateOptions& options) {
 
 void add_run_options(CLI::App& command, GenerateOptions& options) {
   command
-      .add_option("--steps", options.steps, "steps; without it 50, of a latent consistency model 4")
+      .add_option("--steps", options.steps,
+                  "steps; without it 50, of a latent consistency model 4, of the embedded model 25")
       ->check(positive_integer());
   command
-      .add_option("--guidance-scale,--cfg-scale", options.guidance_scale,
-                  "how closely the prompt is followed; without it 7.5, of XL 5")
+      .add_option(
+          "--guidance-scale,--cfg-scale", options.guidance_scale,
+          "how closely the prompt is followed; without it 7.5, of XL 5, of the embedded model 4")
       ->check(any_number());
   command
       .add_option("--guidance-rescale", options.guidance_rescale,
@@ -151,8 +153,9 @@ Command add_generate(CLI::App& program) {
   add_run_options(*command, *options);
   add_machine_options(*command, *options);
   add_output_options(*command, *options);
-  return [options] {
+  return [options, command] {
     check_usage(*options);
+    if (command->count("--model") == 0) use_embedded_model(*options);
     return run_generation(*options, make_generate_plan(*options));
   };
 }

@@ -11,6 +11,8 @@ namespace xattn::apps {
 /// What `xattn generate` is asked for; what is not set is the folder's or diffusers'.
 struct GenerateOptions {
   std::string model, variant;
+  /// Whether the model is the embedded one, as nothing else was asked for.
+  bool is_embedded = false;
   std::optional<std::string> prompt, negative_prompt, prompt_2, negative_prompt_2;
   std::string prompt_file, prompt_syntax = "plain";
   std::optional<int64_t> clip_skip;

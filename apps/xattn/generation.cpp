@@ -15,6 +15,7 @@
 
 #include "core/check.h"
 #include "core/utf8.h"
+#include "embedded.h"
 #include "generation_parameters.h"
 #include "generation_report.h"
 #include "support/device.h"
@@ -176,6 +177,7 @@ void Generation::encode_prompts() {
                *arguments_.guidance_scale, ")");
   }
   const auto syntax = prompt_syntax_from_name(options_.prompt_syntax);
+  std::vector<std::string> all;
   for (const auto& prompt : plan_.prompts) {
     auto prompts = prompts_of(prompt);
     if (!guided) {
@@ -187,8 +189,12 @@ void Generation::encode_prompts() {
     } catch (const ValueError& error) {
       throw ValueError(prompt.place + error.what());
     }
+    all.push_back(prompt.text);
     if (arguments_.stop.stop_requested()) throw Cancelled("");
   }
+  if (guided && options_.negative_prompt) all.push_back(*options_.negative_prompt);
+  const auto* sd = dynamic_cast<const StableDiffusionPipeline*>(pipeline_.get());
+  if (options_.is_embedded && sd) warn_of_unknown_words(*sd->tokenizer, all, syntax);
   free_text_encoders(*pipeline_);
 }
 

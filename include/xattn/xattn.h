@@ -79,6 +79,7 @@
 #include <xattn/pipelines/vae_image_processor.h>
 #include <xattn/pipelines/weighted_prompt.h>
 #include <xattn/pretrained/any_model.h>
+#include <xattn/pretrained/embedded_model.h>
 #include <xattn/pretrained/from_checkpoint.h>
 #include <xattn/pretrained/from_pretrained.h>
 #include <xattn/pretrained/open_scheduler.h>

@@ -47,6 +47,18 @@ std::string strip(const std::string& text) {
   return start < end ? text.substr(start, end - start) : "";
 }
 
+/// Whether a piece of a text is a word: neither punctuation nor the `'s` of another word.
+bool is_word(std::string_view piece) {
+  const auto first = text::character_class(first_character(piece).code);
+  if (first != text::CharacterClass::kOther) return true;
+  for (std::size_t at = 0; at < piece.size();) {
+    const auto character = first_character(piece.substr(at));
+    if (text::is_symbol(character.code)) return true;
+    at += character.size;
+  }
+  return false;
+}
+
 }  // namespace
 
 struct CLIPTokenizer::Data {
@@ -94,19 +106,26 @@ CLIPTokenizer CLIPTokenizer::from_pretrained(const std::string& folder) {
   return CLIPTokenizer(std::make_shared<Data>(text::read_clip_tokenizer("CLIPTokenizer", folder)));
 }
 
-std::vector<int64_t> CLIPTokenizer::ids_of(std::string_view text) const {
+template <typename TakeId, typename TakeWord>
+void CLIPTokenizer::split(std::string_view text, const TakeId& take_id,
+                          const TakeWord& take_word) const {
   if (const auto at = find_invalid_utf8(text); at != std::string_view::npos) {
     throw ValueError(
         cat("[CLIPTokenizer] text: expected UTF-8, got an invalid byte at offset ", at));
   }
-  std::vector<int64_t> ids;
-  const auto take_word = [&](std::string_view word) { data_->encoding.append_ids(word, ids); };
   const auto take_normal = [&](std::string_view part, std::optional<std::int32_t> id) {
-    id ? ids.push_back(*id) : text::for_each_word(part, take_word);
+    id ? take_id(*id) : text::for_each_word(part, take_word);
   };
   data_->in_text.split(text, [&](std::string_view part, std::optional<std::int32_t> id) {
-    id ? ids.push_back(*id) : data_->in_normal_text.split(text::normalize(part), take_normal);
+    id ? take_id(*id) : data_->in_normal_text.split(text::normalize(part), take_normal);
   });
+}
+
+std::vector<int64_t> CLIPTokenizer::ids_of(std::string_view text) const {
+  std::vector<int64_t> ids;
+  split(
+      text, [&](std::int32_t id) { ids.push_back(id); },
+      [&](std::string_view word) { data_->encoding.append_ids(word, ids); });
   return ids;
 }
 
@@ -148,6 +167,21 @@ std::vector<std::string> CLIPTokenizer::tokenize(std::string_view text) const {
   std::vector<std::string> tokens;
   for (const auto id : ids_of(text)) tokens.push_back(data_->tokens.at(id));
   return tokens;
+}
+
+std::vector<std::string> CLIPTokenizer::unknown_words(std::string_view text) const {
+  std::vector<std::string> words;
+  std::set<std::string, std::less<>> seen;
+  const auto take_word = [&](std::string_view word) {
+    if (!is_word(word) || !seen.emplace(word).second) return;
+    std::vector<int64_t> ids;
+    data_->encoding.append_ids(word, ids);
+    const bool is_known = ids.size() == 1 && !data_->special_ids.contains(ids[0]);
+    if (!is_known) words.emplace_back(word);
+  };
+  split(
+      text, [](std::int32_t) {}, take_word);
+  return words;
 }
 
 std::string CLIPTokenizer::decode(std::span<const int64_t> ids, bool skip_special_tokens) const {

@@ -96,6 +96,18 @@ CharacterClass character_class(char32_t code) {
   }
 }
 
+bool is_symbol(char32_t code) {
+  switch (utf8proc_category(static_cast<std::int32_t>(code))) {
+    case UTF8PROC_CATEGORY_SM:
+    case UTF8PROC_CATEGORY_SC:
+    case UTF8PROC_CATEGORY_SK:
+    case UTF8PROC_CATEGORY_SO:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::u32string compose(std::u32string_view text) {
   std::u32string composed;
   composed.reserve(text.size());

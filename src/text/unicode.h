@@ -10,6 +10,9 @@ enum class CharacterClass { kSpace, kLetter, kNumber, kOther };
 
 CharacterClass character_class(char32_t code);
 
+/// Whether a character is a symbol, such as an emoji: Unicode's categories S.
+bool is_symbol(char32_t code);
+
 /// The canonical composition (NFC).
 std::u32string compose(std::u32string_view text);
 

@@ -312,8 +312,8 @@ class Files(GenerateTest):
 @unittest.skipUnless(have_pipelines(), "no golden data: they are made by a Python with diffusers")
 class Refused(GenerateTest):
     def test_what_is_no_pipeline(self) -> None:
-        line = self.fail_with(2, "xattn", "generate", "-p", "x", "-o", self.out)
-        self.assertIn("--model is required", line)
+        line = self.fail_with(3, "xattn", "generate", "-m", "", "-p", "x", "-o", self.out)
+        self.assertIn("there is no such folder", line)
         self.assertIn("--output is required", self.fail_with(2, "xattn", "generate", "-p", "x", "-m", MODEL))
         self.assertIn("models are not downloaded", self.refused(3, model=Path("runwayml/stable-diffusion-v1-5")))
         unet = self.refused(3, model=MODEL / "unet")

@@ -21,7 +21,7 @@ from xattn_export import load_safetensors, save_safetensors  # noqa: E402
 
 IMAGE, MASK = (PIPELINES / f"images/sd1_inpaint_soft_mask{end}.png" for end in ("", "_mask"))
 FILE_KINDS = ("safetensors", "state_dict.pt", "scripted.pt", "traced.pt")
-DIR = "folder"
+DIR, EMBEDDED = "folder", "embedded"
 ALL = (*FILE_KINDS, DIR)
 HONOURED, REFUSED = "honoured", "refused"
 Words = tuple[object, ...]
@@ -65,40 +65,41 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--all": ((), FOLDER_ONLY),
         "--json": ((), {**BOTH, "safetensors": REFUSED, "state_dict.pt": REFUSED}),
     },
-    # The kinds are pipelines.
+    # The kinds are pipelines; without a model it is the embedded one.
     "generate": {
-        "--negative-prompt": (("dark",), {"sd2": HONOURED, "xl": HONOURED, "lcm": REFUSED}),
-        "--prompt-2": (("dark",), {"xl": HONOURED, "sd2": REFUSED, "lcm": REFUSED}),
-        "--negative-prompt-2": (("dark", "--negative-prompt", "night"), {"xl": HONOURED, "sd2": REFUSED}),
-        "--prompt-syntax": (("a1111",), {"sd2": HONOURED, "xl": HONOURED}),
-        "--clip-skip": ((1,), {"sd2": HONOURED, "xl": HONOURED, "lcm": HONOURED}),
-        "--steps": ((3,), {"sd2": HONOURED, "lcm": HONOURED}),
-        "--guidance-scale": ((2.5,), {"sd2": HONOURED, "xl": HONOURED, "lcm": HONOURED}),
-        "--guidance-rescale": ((0.7,), {"sd2": HONOURED, "xl": HONOURED}),
-        "--eta": ((0.5,), {"sd2": HONOURED, "xl": REFUSED}),
-        "--seed": ((8,), {"sd2": HONOURED}),
-        "--scheduler": (("euler",), {"sd2": HONOURED}),
-        "--height": ((72,), {"sd2": HONOURED, "xl": HONOURED, "lcm": HONOURED}),
-        "--width": ((56,), {"sd2": HONOURED}),
-        "--init-image": ((IMAGE, "--strength", 0.6), {"sd2": HONOURED, "xl": HONOURED, "lcm": HONOURED}),
+        "--negative-prompt": (("dark",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED, "lcm": REFUSED}),
+        "--prompt-2": (("dark",), {"xl": HONOURED, "sd2": REFUSED, EMBEDDED: REFUSED, "lcm": REFUSED}),
+        "--negative-prompt-2": (("dark", "--negative-prompt", "night"), {"xl": HONOURED, "sd2": REFUSED, EMBEDDED: REFUSED}),
+        "--prompt-syntax": (("a1111",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED}),
+        "--clip-skip": ((1,), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED, "lcm": HONOURED}),
+        "--steps": ((3,), {"sd2": HONOURED, EMBEDDED: HONOURED, "lcm": HONOURED}),
+        "--guidance-scale": ((2.5,), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED, "lcm": HONOURED}),
+        "--guidance-rescale": ((0.7,), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED}),
+        "--eta": ((0.5,), {"sd2": HONOURED, EMBEDDED: REFUSED, "xl": REFUSED}),
+        "--seed": ((8,), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--scheduler": (("euler",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--height": ((72,), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED, "lcm": HONOURED}),
+        "--width": ((56,), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--init-image": ((IMAGE, "--strength", 0.6), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED, "lcm": HONOURED}),
         "--strength": ((0.6, "--init-image", IMAGE), {"sd2": HONOURED, "lcm": HONOURED}),
         "--mask-image": ((MASK, "--init-image", IMAGE), {"sd2": HONOURED, "xl": HONOURED, "lcm": REFUSED}),
-        "--num-images": ((2,), {"sd2": HONOURED}),
-        "--prompt-file": (("prompts.txt",), {"sd2": HONOURED}),
-        "--device": (("cuda:99",), {"sd2": HONOURED}),
-        "--dtype": (("bf16",), {"sd2": HONOURED, "xl": HONOURED}),
-        "--variant": (("fp16",), {"sd2": HONOURED}),
+        "--num-images": ((2,), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--prompt-file": (("prompts.txt",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--device": (("cuda:99",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--dtype": (("bf16",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED}),
+        "--variant": (("fp16",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--threads": ((1, "--json"), {"sd2": HONOURED}),
         "--vae-tiling": (("--height", 128), {"sd2": HONOURED}),
         "--save-latents": (("latents.safetensors",), {"sd2": HONOURED}),
         "--preview-every": ((1,), {"sd2": HONOURED}),
         "--show": ((), {"sd2": HONOURED}),
         "--quiet": ((), {"sd2": HONOURED}),
-        "--json": ((), {"sd2": HONOURED}),
-        "--force": ((), {"sd2": HONOURED}),
+        "--json": ((), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--force": ((), {"sd2": HONOURED, EMBEDDED: HONOURED}),
     },
 }  # fmt: skip
-GIVEN = {"run": ("--input", "--output"), "generate": ("--model", "--prompt", "--output")}  # in every call
+# In every call that is not of the embedded model.
+GIVEN = {"run": ("--input", "--output"), "generate": ("--model", "--prompt", "--output")}
 
 
 def options_of(command: str) -> set[str]:
@@ -144,7 +145,8 @@ class Options(ProgramTest):
             self.out = self.folder / "out.png"
             prompt = () if option == "--prompt-file" else ("--prompt", PROMPT)
             own = {"--seed": (), "--steps": ("--seed", 7)}.get(option, ("--seed", 7, "--steps", 2))
-            return (command, "--model", PIPELINES / kind, *prompt, "--output", self.out, *own)
+            model = () if kind == EMBEDDED else ("--model", PIPELINES / kind)
+            return (command, *model, *prompt, "--output", self.out, *own)
         if command == "inspect":
             return (command, path)
         if command == "convert":

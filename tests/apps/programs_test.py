@@ -48,21 +48,24 @@ class ProgramTest(unittest.TestCase):
 
 
 class Demo(ProgramTest):
+    def demo(self, *more: object) -> str:
+        return self.succeed("xattn-demo", "--pictures", self.folder, *more)
+
     def test_runs_the_published_example(self) -> None:
-        out = self.succeed("xattn-demo", "--device", "cpu")
+        out = self.demo("--device", "cpu")
         self.assertIn("[4, 3, 64, 64]", out)
         self.assertEqual(out.count("as expected"), 2)
 
     def test_auto_names_the_device(self) -> None:
-        self.assertRegex(self.succeed("xattn-demo"), r"on (cpu|cuda:0) \(chosen by auto\)")
+        self.assertRegex(self.demo(), r"on (cpu|cuda:0) \(chosen by auto\)")
 
     def test_takes_sizes(self) -> None:
         sizes = ("--embed-dim", 16, "--batch", 2, "--image-size", 9, "--tokens", 3)
-        self.assertIn("[2, 3, 8, 8]", self.succeed("xattn-demo", *sizes))
+        self.assertIn("[2, 3, 8, 8]", self.demo(*sizes))
 
     def test_loads_exports(self) -> None:
         for name in ("simple_unet_spatial.scripted.pt", "cross_attention.safetensors"):
-            self.assertIn(name, self.succeed("xattn-demo", "--weights", FILES / name))
+            self.assertIn(name, self.demo("--weights", FILES / name))
 
     def test_refuses_bad_usage(self) -> None:
         for bad in (

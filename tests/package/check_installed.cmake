@@ -1,16 +1,30 @@
-# An installed tree, which was moved: its programs start, what they name is there, pkg-config's program links,
-# and another LibTorch is refused.
+# An installed tree, which was moved: its programs start and find the embedded model, what they name is there,
+# pkg-config's program links, and another LibTorch is refused.
 set(FOLDER "${work}/prefix/bin")
 include("${CMAKE_CURRENT_LIST_DIR}/check_run_paths.cmake")
-foreach(program IN ITEMS "xattn;--version" "xattn-demo;--embed-dim;16;--image-size;8")
+unset(ENV{XATTN_SHARE_DIR})
+set(draw xattn generate --prompt "the sea" --steps 1 --force --output "${work}/sea.png")
+foreach(program IN ITEMS "xattn;--version" "xattn-demo;--embed-dim;16;--image-size;8;--pictures;${work}/pictures"
+                         "${draw}")
   list(POP_FRONT program name)
   execute_process(COMMAND "${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${work}/prefix/bin/${name}" ${program}
                   WORKING_DIRECTORY / OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
 
+# It is the tree's own model that they find, and not the sources': broken, it is named.
+file(RENAME "${work}/prefix/share/xattn/bada/unet" "${work}/unet")
+list(POP_FRONT draw name)
+execute_process(COMMAND "${work}/prefix/bin/${name}" ${draw} WORKING_DIRECTORY /
+                ERROR_VARIABLE error OUTPUT_QUIET RESULT_VARIABLE result)
+file(RENAME "${work}/unet" "${work}/prefix/share/xattn/bada/unet")
+if(NOT result EQUAL 3 OR NOT error MATCHES "${work}/prefix/share/xattn/bada/unet")
+  message(FATAL_ERROR "expected an error that names the installed model's unet, got ${result}: ${error}")
+endif()
+
 foreach(name IN ITEMS doc/xattn/LICENSE man/man1/xattn.1 man/man1/xattn-demo.1 bash-completion/completions/xattn
                       zsh/site-functions/_xattn fish/vendor_completions.d/xattn.fish
-                      xattn/python/xattn_record.py xattn/python/xattn_export.py xattn/python/xattn_reference.py)
+                      xattn/python/xattn_record.py xattn/python/xattn_export.py xattn/python/xattn_reference.py
+                      xattn/bada/model_index.json xattn/bada/README.md)
   if(NOT EXISTS "${work}/prefix/share/${name}")
     message(FATAL_ERROR "share/${name} is not installed")
   endif()

@@ -113,6 +113,23 @@ TEST_F(CLIPTokenizerTest, DecodesToText) {
   EXPECT_THROW(tokenizer.decode(std::vector<int64_t>{tokenizer.size()}), ValueError);
 }
 
+TEST_F(CLIPTokenizerTest, NamesTheWordsThatAreNoTokens) {
+  const auto tokenizer = load();
+  const auto unknown = [&](std::string_view text) { return tokenizer.unknown_words(text); };
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(unknown(""), Words{});
+  EXPECT_EQ(unknown("A cat, CAT at 1 + 2"), Words{});
+  EXPECT_EQ(unknown("Dogs and cats: dogs"), (Words{"dogs", "and", "cats"}));
+  EXPECT_EQ(unknown("한국 cat"), (Words{"한국"}));
+  EXPECT_EQ(unknown("12"), Words{}) << "digits are words of their own";
+  EXPECT_EQ(unknown("cat's (cat)... \u2026\u2014 \u201ccat\u201d!? \x1b["), Words{})
+      << "punctuation";
+  EXPECT_EQ(unknown("cat 🐉."), (Words{"🐉."}));
+  EXPECT_EQ(unknown("<|startoftext|>cat<|endoftext|>"), Words{})
+      << "special tokens are found first";
+  EXPECT_THROW(unknown("\xff"), ValueError);
+}
+
 TEST_F(CLIPTokenizerTest, GivesManyThreadsTheSame) {
   const auto tokenizer = load();
   const std::string text = "a cat's catalogue, 猫の写真 № 123";

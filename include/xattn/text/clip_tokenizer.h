@@ -69,6 +69,11 @@ class XATTN_API CLIPTokenizer {
   /// The text's tokens, without bos and eos: `a</w>`, `pho`, `to</w>`.
   std::vector<std::string> tokenize(std::string_view text) const;
 
+  /// The words of a text, lowercased, that are not one whole token, each once: of a tokenizer that
+  /// learnt its tokens from a model's captions, the words that the model has hardly seen.
+  /// Punctuation, `'s` and its like are no words.
+  std::vector<std::string> unknown_words(std::string_view text) const;
+
   /// The text of ids, lowercased as it was for them; bytes that are not UTF-8 become U+FFFD.
   std::string decode(std::span<const int64_t> ids, bool skip_special_tokens = false) const;
 
@@ -86,6 +91,10 @@ class XATTN_API CLIPTokenizer {
  private:
   struct Data;
   explicit CLIPTokenizer(std::shared_ptr<const Data> data);
+  /// Calls `take_id` with the tokens that stand in a text as they are, and `take_word` with the
+  /// words between them.
+  template <typename TakeId, typename TakeWord>
+  void split(std::string_view text, const TakeId& take_id, const TakeWord& take_word) const;
   std::vector<int64_t> ids_of(std::string_view text) const;
 
   std::shared_ptr<const Data> data_;

@@ -1,5 +1,6 @@
 // Loads a SimpleUNet that Python exported as TorchScript, runs it, and compares with Python's
-// output. What the library throws is caught by its type, and a module is found by its.
+// output. What the library throws is caught by its type, a module is found by its, and the embedded
+// model is there.
 
 #include <torch/torch.h>
 #include <xattn/xattn.h>
@@ -39,6 +40,7 @@ int main(int argc, char** argv) {
   xattn::SimpleUNet unet(xattn::simple_unet_options(checkpoint));
   xattn::load_state_dict(*unet, checkpoint.tensors);
   if (!errors_have_their_types() || !modules_have_their_types(unet)) return 3;
+  if (!xattn::embedded_model().folder.ends_with("share/xattn/bada")) return 4;
 
   const auto inputs = xattn::load_checkpoint(argv[2]).tensors;
   const auto expected = xattn::load_checkpoint(argv[3]).tensors["output"];
