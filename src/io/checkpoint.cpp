@@ -14,6 +14,7 @@
 
 #include "core/scalar_type.h"
 #include "core/text.h"
+#include "io/hash_buckets.h"
 #include "io/weights_file.h"
 
 namespace xattn {
@@ -93,7 +94,7 @@ Checkpoint load_checkpoint(const std::string& path) {
   file->verify_rest();
 
   Checkpoint checkpoint{contents.format, StateDict(), {}};
-  checkpoint.tensors.reserve(contents.tensors.size());
+  checkpoint.tensors.reserve(contents.tensors.size());  // the size that `HashBuckets` has judged
   for (const io::TensorRecord& record : contents.tensors) {
     checkpoint.tensors.insert(record.name, make_tensor(record, storages[record.storage], path));
   }
@@ -103,10 +104,21 @@ Checkpoint load_checkpoint(const std::string& path) {
 
 Checkpoint part_of(const Checkpoint& checkpoint, const std::string& prefix) {
   Checkpoint part{checkpoint.format, StateDict(), {}};
-  for (const auto& item : checkpoint.tensors) {
-    if (item.key().starts_with(prefix)) {
-      part.tensors.insert(item.key().substr(prefix.size()), item.value());
+  const auto& tensors = checkpoint.tensors;
+  const auto is_in_part = [&](const auto& item) { return item.key().starts_with(prefix); };
+  const auto count =
+      static_cast<std::size_t>(std::count_if(tensors.begin(), tensors.end(), is_in_part));
+  part.tensors.reserve(count);
+  // Names that spread may collide without the prefix.
+  io::HashBuckets buckets(count);
+  for (const auto& item : tensors) {
+    if (!is_in_part(item)) continue;
+    auto name = item.key().substr(prefix.size());
+    if (!buckets.add(name)) {
+      throw ValueError(cat("[part_of] ", quote(prefix), ": tensor ", quote(name), ": ",
+                           io::HashBuckets::kProblem));
     }
+    part.tensors.insert(std::move(name), item.value());
   }
   for (const auto& [name, value] : checkpoint.attributes) {
     if (name.starts_with(prefix)) part.attributes.emplace(name.substr(prefix.size()), value);

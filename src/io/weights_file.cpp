@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "core/text.h"
+#include "io/hash_buckets.h"
 #include "io/little_endian.h"
 #include "io/mistaken.h"
 #include "io/safetensors_file.h"
@@ -59,14 +60,7 @@ void refuse_foreign_zip(const File& file) {
   }
 }
 
-}  // namespace
-
-void WeightsFile::read_piece(std::size_t, std::uint64_t, void*, std::size_t) const {
-  throw std::logic_error("read_piece: the format has none");
-}
-
-std::unique_ptr<WeightsFile> WeightsFile::open(std::string place, const std::string& path) {
-  auto file = std::make_unique<File>(std::move(place), path);
+std::unique_ptr<WeightsFile> open_by_content(std::unique_ptr<File> file) {
   if (file->size() == 0) file->fail("is empty");
   const std::string start = file->read(0, std::min<std::uint64_t>(file->size(), 512));
   // A safetensors file begins with its header's length, and no magic below is a length that it may
@@ -92,6 +86,27 @@ std::unique_ptr<WeightsFile> WeightsFile::open(std::string place, const std::str
       cat("is no file of weights that is known: expected a zip of torch.save or torch.jit.save, "
           "or safetensors, got a file that begins with ",
           quote(start.substr(0, 16))));
+}
+
+void refuse_colliding_names(const Subject& subject, const Contents& contents) {
+  HashBuckets buckets(contents.tensors.size());
+  for (const auto& tensor : contents.tensors) {
+    if (buckets.add(tensor.name)) continue;
+    subject.fail(cat("tensor ", quote(tensor.name), ": ", HashBuckets::kProblem));
+  }
+}
+
+}  // namespace
+
+void WeightsFile::read_piece(std::size_t, std::uint64_t, void*, std::size_t) const {
+  throw std::logic_error("read_piece: the format has none");
+}
+
+std::unique_ptr<WeightsFile> WeightsFile::open(std::string place, const std::string& path) {
+  const Subject subject{std::move(place), path};
+  auto file = open_by_content(std::make_unique<File>(subject.place, path));
+  refuse_colliding_names(subject, file->contents());
+  return file;
 }
 
 bool contiguous_bytes(const std::vector<std::int64_t>& shape, DType dtype, std::int64_t& bytes) {

@@ -1,6 +1,7 @@
 #include "text/learn_merges.h"
 
 #include <algorithm>
+#include <map>
 #include <queue>
 #include <tuple>
 #include <unordered_map>
@@ -139,7 +140,7 @@ class Learner {
 
   std::vector<CountedWord> words_;
   std::vector<std::string> tokens_;
-  std::unordered_map<std::string, std::int32_t> ids_;
+  std::map<std::string, std::int32_t> ids_;  // ordered, as `Vocabulary` is
   std::unordered_map<IdPair, Occurrences, IdPairHash> occurrences_;
   std::unordered_set<IdPair, IdPairHash> grown_;
   std::priority_queue<NotedPair> queue_;

@@ -11,6 +11,7 @@
 
 #include "core/scalar_type.h"
 #include "io/stream_tensors.h"
+#include "io/support/colliding_names.h"
 #include "io/support/pickle_writer.h"
 #include "io/support/temporary_folder.h"
 #include "io/support/zip_writer.h"
@@ -141,6 +142,37 @@ TEST(Checkpoint, LargeFilesAreReadByThreads) {
         << message;
     EXPECT_NE(message.find("expected CRC 0x"), std::string::npos) << message;
     EXPECT_EQ(message.find("Exception raised from"), std::string::npos) << message;
+  }
+}
+
+TEST(Checkpoint, AFilesNamesCannotCollide) {
+  TemporaryFolder folder;
+  std::string items = "}(";
+  for (const auto& name : names_with_a_crowd("", 200, 65)) {
+    items += pickles::text(name) + pickles::tensor();
+  }
+  const auto path = write_bytes(
+      folder / "file.pt", make_archive(pickles::program(items + "u"), {std::string(16, '\1')}));
+  EXPECT_THROW(load_checkpoint(path), FileError);
+  EXPECT_THROW(inspect_checkpoint(path), FileError);
+}
+
+TEST(Checkpoint, APartsNamesCannotCollide) {
+  const auto with = [](std::size_t crowd) {
+    Checkpoint checkpoint{CheckpointFormat::kTorchSave, StateDict(), {}};
+    for (const auto& name : names_with_a_crowd("model.", 200, crowd)) {
+      checkpoint.tensors.insert(name, at::zeros({0}));
+    }
+    checkpoint.tensors.insert("other", at::zeros({0}));
+    return checkpoint;
+  };
+  EXPECT_EQ(part_of(with(64), "model.").tensors.size(), 200u);
+  try {
+    part_of(with(65), "model.");
+    FAIL() << "names that collide were taken";
+  } catch (const ValueError& error) {
+    EXPECT_TRUE(std::string_view(error.what()).starts_with("[part_of] 'model.': tensor '"))
+        << error.what();
   }
 }
 

@@ -12,9 +12,11 @@
 #include <set>
 
 #include "core/text.h"
+#include "io/support/colliding_names.h"
 #include "io/support/temporary_folder.h"
 #include "io/weights_file.h"
 #include "support.h"
+#include "support/processor_time.h"
 #include "xattn/core/error.h"
 #include "xattn/text/clip_tokenizer.h"
 
@@ -219,6 +221,16 @@ TEST(CLIPTokenizerTraining, AHundredThousandTextsTakeSeconds) {
   trainer.train();
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
   EXPECT_LT(taken.count(), 60);  // 4 s; machines are slow, and sanitizers are slower
+}
+
+TEST(CLIPTokenizerTraining, WordsOfOneHashAreCountedInTime) {
+  std::string text;
+  for (const auto& word : colliding_names(100'000)) text += word + ' ';
+  CLIPTokenizerTrainer trainer;
+  const ProcessorTime time;
+  trainer.add(text);
+  EXPECT_EQ(trainer.different_words(), 100'000);
+  EXPECT_LT(time.seconds(), 6);
 }
 
 void expect_training_refused(const std::function<void()>& call, const std::string& message) {

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -61,7 +61,8 @@ class XATTN_API CLIPTokenizerTrainer {
 
  private:
   CLIPTokenizerTrainingOptions options_;
-  std::unordered_map<std::string, int64_t> counts_;
+  /// Ordered: texts could choose words that collide in a table of hashes.
+  std::map<std::string, int64_t> counts_;
   int64_t words_ = 0;
 };
 
