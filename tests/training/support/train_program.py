@@ -172,7 +172,8 @@ class TrainTest(unittest.TestCase):
         return output
 
     def refused(self, code: int, *words: object, **options: Any) -> str:
-        """A run that must fail with one line and leave no model; returns the line."""
+        """A run in a folder of its own that must fail with one line and leave no model; returns the line."""
+        self.run_folder = Path(tempfile.mkdtemp(dir=self.folder)) / "run"
         if "--output" not in words:
             words = (*words, "--output", self.run_folder)
         result = call(*words, **options)
