@@ -143,7 +143,7 @@ class Autoencoder(TrainTest):
 
         self.assertIn("bad.json", self.refused(3, *with_config("{")))
         self.assertIn("bad.json", self.refused(3, *with_config("[]")))
-        self.assertIn("norm_num_groups", self.refused(3, *with_config(without("", norm_num_groups=5))))
+        self.assertIn("bad.json: [ResnetBlock2D] groups", self.refused(3, *with_config(without("", norm_num_groups=5))))
         self.assertIn("expected 3, as pictures have",
                       self.refused(3, *with_config(without("", in_channels=1, out_channels=1))))  # fmt: skip
         folders = {
