@@ -20,6 +20,7 @@ from train_program import (  # noqa: E402
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+PIPELINES = Path(os.environ.get("XATTN_GOLDEN_MODELS_DIR", "")) / "pipelines"
 VALIDATION = ("--validation-steps", 2, "--validation-prompt", "a wave of kind 2", "--validation-prompt", "물결",
               "--validation-inference-steps", 2)  # fmt: skip
 
@@ -203,6 +204,18 @@ class Refused(TrainTest):
         shutil.copytree(model, broken)
         (broken / "unet" / WEIGHTS).write_bytes(b"\0" * 100)
         self.assertIn(f"unet/{WEIGHTS}", refused(broken))
+
+    @unittest.skipUnless((PIPELINES / "cases.json").exists(), "no golden data of pipelines")
+    def test_other_pipelines(self) -> None:
+        for name, part in (("xl", "expected a StableDiffusionPipeline, got StableDiffusionXLPipeline"),
+                           ("lcm", "expected a StableDiffusionPipeline, got a latent consistency model"),
+                           ("inpaint9", "")):  # fmt: skip
+            with self.subTest(name=name):
+                words = self.words(TEXT_TO_IMAGE, "--resolution", 64, model=("--model", PIPELINES / name))
+                result = call(*words, "--output", self.run_folder)
+                self.assertEqual((result.returncode, result.stdout), (3, ""), result.stderr)
+                self.assertIn(part, result.stderr.splitlines()[-1])
+                self.assertEqual(self.saved_models(), [])
 
     def test_resolutions(self) -> None:
         line = self.refused(3, *self.words(TEXT_TO_IMAGE, "--resolution", 17))
