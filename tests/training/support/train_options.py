@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from train_program import TrainTest, call, checkpoints_of, log_of, losses_of, picture_size, tensors_of
+from train_program import TrainTest, call, checkpoints_of, log_of, losses_of, picture_size
 
 Words = tuple[object, ...]
 
@@ -142,18 +142,6 @@ def samples(test: OptionsTest, base: Path, run: Path) -> None:
     nothing(test, base, run)
     name = "samples/step-000003.png"
     test.assertNotEqual((run / name).read_bytes(), (base / name).read_bytes())
-
-
-def trains_less(prefix: str) -> Any:
-    """What begins so stays as it was, in a run whose rate is next to nothing elsewhere."""
-
-    def effect(test: OptionsTest, base: Path, run: Path) -> None:
-        one, other = (tensors_of(folder / test.weights) for folder in (base, run))
-        name = next(name for name in one if name.startswith(prefix) and name.endswith("conv_in.weight"))
-        test.assertFalse(np.array_equal(one[name], other[name]))
-        test.assertNotEqual(norms_of(base), norms_of(run))
-
-    return effect
 
 
 # What both commands have.
