@@ -1,7 +1,7 @@
 // xattn train autoencoder: an AutoencoderKL that learns from pictures.
 
-#include "support/text_lines.h"
 #include "support/checks.h"
+#include "support/text_lines.h"
 #include "train_commands.h"
 #include "train_options.h"
 #include "xattn/pretrained/from_pretrained.h"
@@ -18,8 +18,12 @@ struct TrainAutoencoderOptions {
 
 AutoencoderKL make_autoencoder(const TrainOptions& options) {
   if (!options.model.empty()) return from_pretrained<AutoencoderKL>(options.model);
-  return AutoencoderKL(
-      AutoencoderKLConfig::from_json(read_whole_text("train autoencoder", options.config)));
+  const auto text = read_whole_text("train autoencoder", options.config);
+  try {
+    return AutoencoderKL(AutoencoderKLConfig::from_json(text));
+  } catch (const ValueError& error) {
+    throw ValueError(options.config + ": " + error.what());
+  }
 }
 
 int train_autoencoder(const CLI::App& command, TrainAutoencoderOptions& options) {
