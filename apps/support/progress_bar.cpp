@@ -73,8 +73,8 @@ void ProgressBar::update(int64_t done, int64_t steps) {
   constexpr double kNewest = 0.3;  // the weight of the last step's time
   const auto now = Clock::now();
   const auto steps_since = std::max<int64_t>(1, done - last_done_);
-  const auto seconds = std::chrono::duration<double>(now - last_step_).count() /
-                       static_cast<double>(steps_since);
+  const auto seconds =
+      std::chrono::duration<double>(now - last_step_).count() / static_cast<double>(steps_since);
   last_step_ = now;
   last_done_ = done;
   step_seconds_ = step_seconds_ == 0 ? seconds : kNewest * seconds + (1 - kNewest) * step_seconds_;

@@ -1,7 +1,6 @@
 #include "generate_plan.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,11 +9,11 @@
 
 #include "core/utf8.h"
 #include "io/atomic_file.h"
+#include "pipeline_folder.h"
 #include "support/checks.h"
 #include "support/program.h"
 #include "support/text_lines.h"
 #include "xattn/core/error.h"
-#include "xattn/pretrained/from_pretrained.h"
 
 namespace xattn::apps {
 namespace {
@@ -25,33 +24,6 @@ constexpr auto kGeneratePlace = "generate";
 
 [[noreturn]] void fail_with_file(const std::string& path, const std::string& what) {
   throw FileError(fmt::format("[{}] {}: {}", kGeneratePlace, path, what));
-}
-
-/// What a pipeline's folder is mistaken for is told by name.
-void check_pipeline_folder(const std::string& model) {
-  constexpr auto kExpected = "expected a pipeline's folder, with model_index.json";
-  const fs::path folder(model);
-  std::error_code error;  // what cannot be looked at is as good as missing
-  if (!fs::exists(folder, error))
-    fail_with_file(
-        model, fmt::format("there is no such folder, {}; models are not downloaded", kExpected));
-  if (!fs::is_directory(folder, error)) {
-    fail_with_file(model, fmt::format("is a single file, {}: diffusers makes one of it by "
-                                      "from_single_file and save_pretrained",
-                                      kExpected));
-  }
-  if (fs::exists(folder / "model_index.json", error)) return;
-  const auto above = fs::absolute(folder, error).lexically_normal().parent_path();
-  // The name of a folder may end in a slash.
-  const auto parent = folder.has_filename() ? above : above.parent_path();
-  const auto hint = fs::exists(parent / "model_index.json", error)
-                        ? fmt::format("; is {} meant?", parent.string())
-                        : "";
-  if (fs::exists(folder / "config.json", error)) {
-    fail_with_file(model, fmt::format("is the folder of one model ({}), {}{}",
-                                      fmt::join(pretrained_classes(model), ", "), kExpected, hint));
-  }
-  fail_with_file(model, fmt::format("has no model_index.json, {}{}", kExpected, hint));
 }
 
 void check_prompt(const PlannedPrompt& prompt) {
@@ -160,7 +132,7 @@ GeneratePlan make_generate_plan(const GenerateOptions& options) {
     expect_ending("--save-latents", options.save_latents, ".safetensors");
   GeneratePlan plan;
   const auto seed = first_seed(options);
-  check_pipeline_folder(options.model);
+  check_pipeline_folder(kGeneratePlace, options.model);
   plan.prompts = prompts_of(options);
   const auto count = plan.prompts.size() * static_cast<size_t>(options.num_images);
   for (size_t i = 0; i < count; ++i) {

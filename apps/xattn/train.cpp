@@ -16,9 +16,7 @@ Command add_train(CLI::App& program) {
   commands->emplace("autoencoder", add_train_autoencoder(*train));
   commands->emplace("text-to-image", add_train_text_to_image(*train));
   commands->emplace("tokenizer", add_train_tokenizer(*train));
-  return [train, commands] {
-    return commands->at(train->get_subcommands().front()->get_name())();
-  };
+  return [train, commands] { return commands->at(train->get_subcommands().front()->get_name())(); };
 }
 
 }  // namespace xattn::apps

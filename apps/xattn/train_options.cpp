@@ -16,8 +16,9 @@ void add_data_options(CLI::App& command, TrainOptions& options, TrainingOptions&
       .add_option("--data", options.data,
                   "folder of pictures with metadata.jsonl, or with a .txt beside each picture")
       ->required();
-  command.add_option("--resolution", training.transform.resolution,
-                     "height and width that pictures are resized and cropped to; 512 if not given")
+  command
+      .add_option("--resolution", training.transform.resolution,
+                  "height and width that pictures are resized and cropped to; 512 if not given")
       ->check(whole_number_between(8, 65536));
   command.add_flag("--random-crop", options.random_crop,
                    "crop where chance will have it, not in the centre");
@@ -33,8 +34,9 @@ void add_data_options(CLI::App& command, TrainOptions& options, TrainingOptions&
 }
 
 void add_optimizer_options(CLI::App& command, TrainOptions& options, TrainingOptions& training) {
-  auto* steps = command.add_option("--max-train-steps", options.max_train_steps,
-                                   "steps of the optimizer, all in all")
+  auto* steps = command
+                    .add_option("--max-train-steps", options.max_train_steps,
+                                "steps of the optimizer, all in all")
                     ->check(positive_integer());
   command.add_option("--num-train-epochs", options.num_train_epochs, "or turns of each picture")
       ->check(positive_integer())
@@ -48,8 +50,9 @@ void add_optimizer_options(CLI::App& command, TrainOptions& options, TrainingOpt
       .add_option("--lr-warmup-steps", training.lr_scheduler.num_warmup_steps,
                   "steps over which it rises from 0")
       ->check(whole_number());
-  command.add_option("--lr-num-cycles", training.lr_scheduler.num_cycles,
-                     "of cosine_with_restarts; 1 if not given")
+  command
+      .add_option("--lr-num-cycles", training.lr_scheduler.num_cycles,
+                  "of cosine_with_restarts; 1 if not given")
       ->check(positive_integer());
   command.add_option("--lr-power", training.lr_scheduler.power, "of polynomial; 1 if not given")
       ->check(positive_number());
@@ -124,11 +127,21 @@ void add_run_options(CLI::App& command, TrainOptions& options, TrainingOptions& 
 
 /// The options that the run's numbers depend on, as they were typed.
 std::string typed_options(const CLI::App& command, const TrainOptions& options) {
-  static constexpr std::array<const char*, 15> kOthers = {
-      "help",    "output",  "resume",   "quiet",
-      "threads", "device",  "data",     "checkpointing-steps",
-      "latents", "skip-bad", "validation-steps", "checkpoints-total-limit",
-      "validation-prompt", "validation-inference-steps", "validation-guidance-scale"};
+  static constexpr std::array<const char*, 15> kOthers = {"help",
+                                                          "output",
+                                                          "resume",
+                                                          "quiet",
+                                                          "threads",
+                                                          "device",
+                                                          "data",
+                                                          "checkpointing-steps",
+                                                          "latents",
+                                                          "skip-bad",
+                                                          "validation-steps",
+                                                          "checkpoints-total-limit",
+                                                          "validation-prompt",
+                                                          "validation-inference-steps",
+                                                          "validation-guidance-scale"};
   nlohmann::ordered_json typed = nlohmann::ordered_json::object();
   for (const auto* option : command.get_options()) {
     const auto name = option->get_lnames().empty() ? "" : option->get_lnames().front();

@@ -24,8 +24,7 @@ std::string plural(int64_t count, const char* what) {
 
 }  // namespace
 
-std::vector<CaptionedPicture> read_training_data(TrainOptions& options,
-                                                 TrainingOptions& training) {
+std::vector<CaptionedPicture> read_training_data(TrainOptions& options, TrainingOptions& training) {
   auto folder = read_image_folder(options.data, {.skip_bad = options.skip_bad});
   // What was left out is said even quietly: the model does not know it.
   constexpr size_t kShown = 10;
@@ -41,9 +40,10 @@ std::vector<CaptionedPicture> read_training_data(TrainOptions& options,
     options.run.max_train_steps = (*options.num_train_epochs * pictures + a_step - 1) / a_step;
   }
   training.lr_scheduler.num_training_steps = options.run.max_train_steps;
-  print_note(options, fmt::format("{}, {} of {}", plural(pictures, "picture"),
-                                  plural(options.run.max_train_steps, "step"),
-                                  training.train_batch_size * training.gradient_accumulation_steps));
+  print_note(options,
+             fmt::format("{}, {} of {}", plural(pictures, "picture"),
+                         plural(options.run.max_train_steps, "step"),
+                         training.train_batch_size * training.gradient_accumulation_steps));
   return std::move(folder.pictures);
 }
 

@@ -1,5 +1,6 @@
 // xattn train text-to-image: the UNet and the text encoder of a Stable Diffusion.
 
+#include "pipeline_folder.h"
 #include "support/checks.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
@@ -18,8 +19,10 @@ struct TrainTextToImageOptions {
 };
 
 TextToImageComponents make_components(const TrainTextToImageOptions& options) {
-  if (!options.common.model.empty())
+  if (!options.common.model.empty()) {
+    check_pipeline_folder("train text-to-image", options.common.model);
     return open_text_to_image(options.common.model, options.prediction_type);
+  }
   return make_text_to_image(read_whole_text("train text-to-image", options.common.config),
                             options.vae, options.tokenizer, options.prediction_type);
 }
@@ -84,8 +87,9 @@ void add_loss_options(CLI::App& command, TrainTextToImageOptions& options) {
       .add_option("--snr-gamma", training.snr_gamma,
                   "of min-SNR weights, 5 in the literature; without it all timesteps count alike")
       ->check(positive_number());
-  command.add_option("--noise-offset", training.noise.noise_offset,
-                     "how far each channel's noise is shifted as a whole; 0 if not given")
+  command
+      .add_option("--noise-offset", training.noise.noise_offset,
+                  "how far each channel's noise is shifted as a whole; 0 if not given")
       ->check(number_between(0, 10));
   command
       .add_option("--input-perturbation", training.noise.input_perturbation,

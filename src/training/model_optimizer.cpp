@@ -77,8 +77,8 @@ void ModelOptimizer::load(const TrainingCheckpoint& checkpoint) {
     load_state_dict(*model.module, part_of(checkpoint, model.name));
     // A step of the optimizer is one of the averages.
     if (ema) {
-      ema->load_state_dict({ema->config(), checkpoint.step,
-                            part_of(checkpoint, "ema_" + model.name)});
+      ema->load_state_dict(
+          {ema->config(), checkpoint.step, part_of(checkpoint, "ema_" + model.name)});
     }
   }
   load_optimizer_state(*optimizer_, parameters_, part_of(checkpoint, kOptimizerPart));
@@ -96,7 +96,8 @@ bool add_result(TrainingStep& step, const OptimizerStepResult& result, std::size
 
 std::string named_pictures(const std::vector<std::string>& pictures) {
   std::string text;
-  for (const auto& name : pictures) text += (text.empty() ? "; its pictures: " : ", ") + quote(name);
+  for (const auto& name : pictures)
+    text += (text.empty() ? "; its pictures: " : ", ") + quote(name);
   return text;
 }
 

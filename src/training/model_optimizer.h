@@ -73,8 +73,8 @@ std::string named_pictures(const std::vector<std::string>& pictures);
 
 /// Calls `learn`, and adds the pictures to what it says of numbers that are not finite.
 ///
-/// Throws: `Error` "[OptimizerStep] loss: expected a finite number at step 7, got nan; its pictures:
-/// 'a.png', 'b.png'".
+/// Throws: `Error` "[OptimizerStep] loss: expected a finite number at step 7, got nan; its
+/// pictures: 'a.png', 'b.png'".
 template <typename Learn>
 auto naming_pictures(const std::vector<std::string>& pictures, const Learn& learn) {
   try {

@@ -85,8 +85,8 @@ void OptimizerStep::set_learning_rate() {
 
 double OptimizerStep::finite(const char* name, double value) const {
   if (std::isfinite(value)) return value;
-  throw NotFiniteError(fmt::format("[{}] {}: expected a finite number at step {}, got {}", kOptimizerStep,
-                                   name, progress_.step + 1, value));
+  throw NotFiniteError(fmt::format("[{}] {}: expected a finite number at step {}, got {}",
+                                   kOptimizerStep, name, progress_.step + 1, value));
 }
 
 }  // namespace xattn

@@ -11,7 +11,8 @@
 namespace xattn {
 namespace {
 
-BatchOrder order_from(const DataPlace& place, std::size_t pictures, const TrainingOptions& options) {
+BatchOrder order_from(const DataPlace& place, std::size_t pictures,
+                      const TrainingOptions& options) {
   BatchOrder order(static_cast<int64_t>(pictures), options.train_batch_size, options.seed);
   order.seek(place);
   return order;
@@ -45,7 +46,8 @@ void PictureBatches::seek(const DataPlace& place) {
 
 std::vector<std::string> PictureBatches::names(const std::vector<PictureTurn>& turns) const {
   std::vector<std::string> names;
-  for (const auto& turn : turns) names.push_back(pictures_[static_cast<std::size_t>(turn.picture)].name);
+  for (const auto& turn : turns)
+    names.push_back(pictures_[static_cast<std::size_t>(turn.picture)].name);
   return names;
 }
 

@@ -71,8 +71,7 @@ class Run {
   TrainingRunResult operator()() {
     while (result_.step < options_.max_train_steps && !result_.stopped) {
       step();
-      result_.stopped =
-          options_.stop.stop_requested() && result_.step < options_.max_train_steps;
+      result_.stopped = options_.stop.stop_requested() && result_.step < options_.max_train_steps;
       const auto is_last = result_.step == options_.max_train_steps;
       const auto is_due = [&](int64_t every) { return is_last || result_.step % every == 0; };
       if (options_.validation_steps && is_due(*options_.validation_steps))
@@ -88,8 +87,7 @@ class Run {
 
   bool go_on() {
     const auto latest = latest_checkpoint(options_.output_dir);
-    for (const auto& line : latest.unusable)
-      TORCH_WARN("[", kRunTraining, "] passed over ", line);
+    for (const auto& line : latest.unusable) TORCH_WARN("[", kRunTraining, "] passed over ", line);
     if (!latest.path) return false;
     const auto checkpoint = load_training_checkpoint(*latest.path);
     check_same_options(*latest.path, checkpoint.options, options_.options);

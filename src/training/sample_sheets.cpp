@@ -65,7 +65,8 @@ void SampleSheets::save_all(const std::vector<at::Tensor>& originals) const {
   }
   const auto count = std::min(sheets.size(), kMostRows);
   for (std::size_t i = 1; i <= count; ++i) {
-    const auto chosen = std::next(sheets.begin(), static_cast<int64_t>(i * sheets.size() / count) - 1);
+    const auto chosen =
+        std::next(sheets.begin(), static_cast<int64_t>(i * sheets.size() / count) - 1);
     rows.push_back(load_image(chosen->second));
     labels.push_back(cat("step ", chosen->first));
   }

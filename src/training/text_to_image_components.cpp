@@ -101,8 +101,13 @@ TextToImageComponents open_text_to_image(const std::string& folder,
     throw_value_error(kComponents, folder, "a StableDiffusionPipeline",
                       found ? "a latent consistency model" : pipeline->class_name());
   }
-  TextToImageComponents components{*found->tokenizer, folder + "/tokenizer", found->text_encoder,
-                                   found->unet, found->vae, nullptr, nullptr};
+  TextToImageComponents components{*found->tokenizer,
+                                   folder + "/tokenizer",
+                                   found->text_encoder,
+                                   found->unet,
+                                   found->vae,
+                                   nullptr,
+                                   nullptr};
   const io::File file(kComponents, folder + "/scheduler/scheduler_config.json");
   set_schedulers(components, file.subject(), io::read_text(file), prediction_type);
   check_components(components);
@@ -125,10 +130,13 @@ TextToImageComponents make_text_to_image(const std::string& config, const std::s
     return text;
   };
   TextToImageComponents components{
-      CLIPTokenizer::from_pretrained(tokenizer), tokenizer,
+      CLIPTokenizer::from_pretrained(tokenizer),
+      tokenizer,
       CLIPTextModel(CLIPTextConfig::from_json(take("text_encoder"))),
       UNet2DConditionModel(UNet2DConditionConfig::from_json(take("unet"))),
-      from_pretrained<AutoencoderKL>(vae), nullptr, nullptr};
+      from_pretrained<AutoencoderKL>(vae),
+      nullptr,
+      nullptr};
   set_schedulers(components, subject, take("scheduler"), prediction_type);
   if (!parts.empty()) {
     throw_value_error(kComponents, "config", "unet, text_encoder and scheduler",

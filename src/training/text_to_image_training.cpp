@@ -91,8 +91,8 @@ TrainingStep TextToImageTraining::step() {
                                 {batch.latents, parts.tokenized(batch.captions)},
                                 parts.step_options);
     });
-    stepped = add_result(done, result, batch.pictures.size(),
-                         parts.options.gradient_accumulation_steps);
+    stepped =
+        add_result(done, result, batch.pictures.size(), parts.options.gradient_accumulation_steps);
   }
   return done;
 }

@@ -20,7 +20,7 @@ namespace {
 using testing::is_near;
 using testing::is_same;
 
-constexpr auto kInfinity = std::numeric_limits<float>::infinity();
+constexpr auto kNotSeen = -std::numeric_limits<float>::infinity();
 constexpr AttentionPath kPaths[] = {AttentionPath::kAuto, AttentionPath::kExplicit,
                                     AttentionPath::kSdpa, AttentionPath::kBlocked,
                                     AttentionPath::kFolded};
@@ -97,7 +97,7 @@ TEST_P(CrossAttentionPaths, TakeMasks) {
   auto kept = torch::rand({s.batch, 1, 1, s.text_tokens}) < 0.5;
   kept[0] = false;  // a text of which nothing is left
   const auto additive =
-      torch::randn({s.batch, 1, 1, s.text_tokens}).masked_fill(kept.logical_not(), -kInfinity);
+      torch::randn({s.batch, 1, 1, s.text_tokens}).masked_fill(kept.logical_not(), kNotSeen);
   for (const auto path : kPaths) {
     EXPECT_TRUE(is_exact(path, layer.run(path, kept), layer.exact(kept)));
     EXPECT_TRUE(is_exact(path, layer.run(path, additive), layer.exact(additive)));

@@ -31,4 +31,15 @@ void expect_value_error_with(Call&& call, const std::string& part) {
   }
 }
 
+/// The message of the `Thrown` that `call` throws, or "no error".
+template <typename Thrown = Error, typename Call>
+std::string error_of(Call&& call) {
+  try {
+    call();
+  } catch (const Thrown& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
 }  // namespace xattn::testing

@@ -38,15 +38,6 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const FileError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(TrainingCheckpoint, ComesBackAsItWas) {
   const TemporaryFolder folder;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(uint64_t{1});
@@ -143,7 +134,7 @@ TEST(TrainingCheckpoint, PassesOverWhatIsNotWhole) {
   for (size_t i = 0; i < reasons.size(); ++i) {
     EXPECT_TRUE(latest.unusable[i].starts_with(cat("checkpoint-00000", 5 - i, ": ")));
     EXPECT_NE(latest.unusable[i].find(reasons[i]), std::string::npos) << latest.unusable[i];
-    EXPECT_NE(error_of([&] { load_training_checkpoint(cat(root, "/checkpoint-00000", 5 - i)); }),
+    EXPECT_NE(error_of<FileError>([&] { load_training_checkpoint(cat(root, "/checkpoint-00000", 5 - i)); }),
               "no error");
   }
   // Every bit of every file counts.
@@ -233,7 +224,7 @@ TEST(TrainingCheckpoint, AFullDiskLeavesTheLastOneAsItIs) {
     std::string error;
     {
       const FileLimit limit(bytes);
-      error = error_of([&] { save_training_checkpoint(root, larger); });
+      error = error_of<FileError>([&] { save_training_checkpoint(root, larger); });
     }
     EXPECT_TRUE(error.starts_with(
         cat("[save_training_checkpoint] ", root, "/checkpoint-000002: cannot be saved: ")))
@@ -251,13 +242,13 @@ TEST(TrainingCheckpoint, SaysWhatIsInTheWay) {
   const TemporaryFolder folder;
   write_bytes(folder / "file", "");
   EXPECT_NE(
-      error_of([&] { save_training_checkpoint(folder / "file", {}); }).find("Not a directory"),
+      error_of<FileError>([&] { save_training_checkpoint(folder / "file", {}); }).find("Not a directory"),
       std::string::npos);
   write_bytes(folder / "checkpoint-000003", "");
   const auto error =
-      error_of([&] { save_training_checkpoint(folder.path().string(), checkpoint_of(3)); });
+      error_of<FileError>([&] { save_training_checkpoint(folder.path().string(), checkpoint_of(3)); });
   EXPECT_NE(error.find("cannot be given its name: Not a directory"), std::string::npos) << error;
-  EXPECT_NE(error_of([&] { latest_checkpoint(folder / "file"); }).find("cannot be listed"),
+  EXPECT_NE(error_of<FileError>([&] { latest_checkpoint(folder / "file"); }).find("cannot be listed"),
             std::string::npos);
 }
 
@@ -271,7 +262,7 @@ TEST(TrainingCheckpoint, RefusesStrangeStates) {
     text.replace(text.find(from), from.size(), to);
     write_bytes(path + "/state.json", text);
     write_bytes(path + "/manifest.json", "{\"files\":{}}");
-    return error_of([&] { load_training_checkpoint(path); });
+    return error_of<FileError>([&] { load_training_checkpoint(path); });
   };
   EXPECT_NE(
       with("xattn-training", "another").find("expected xattn-training-checkpoint of version 1"),
@@ -289,7 +280,7 @@ TEST(TrainingCheckpoint, RefusesStrangeStates) {
        {"[]", "{}", "{\"files\":[]}", "{\"files\":{\"../x\":{\"bytes\":1,\"crc32\":1}}}",
         "{\"files\":{\"x\":{\"bytes\":-1,\"crc32\":1}}}", "{\"files\":{\"x\":7}}"}) {
     write_bytes(path + "/manifest.json", manifest);
-    EXPECT_NE(error_of([&] { load_training_checkpoint(path); }).find("manifest.json: "),
+    EXPECT_NE(error_of<FileError>([&] { load_training_checkpoint(path); }).find("manifest.json: "),
               std::string::npos)
         << manifest;
   }

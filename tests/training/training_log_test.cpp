@@ -5,11 +5,11 @@
 
 #include <cmath>
 #include <csignal>
-#include <functional>
 #include <limits>
 
 #include "core/text.h"
 #include "io/support/temporary_folder.h"
+#include "support/errors.h"
 #include "xattn/core/error.h"
 
 namespace xattn::testing {
@@ -17,15 +17,6 @@ namespace {
 
 TrainingLogEntry entry_of(int64_t step, double loss = 0.5) {
   return {step, loss, 1e-4, 31.5, 0.25 * static_cast<double>(step), {}};
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::vector<int64_t> steps_in(const std::string& path) {

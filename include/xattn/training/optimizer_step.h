@@ -68,8 +68,8 @@ class XATTN_API OptimizerStep {
 
   /// Takes a loss, a scalar with a gradient.
   ///
-  /// Throws: `NotFiniteError` for a loss or a norm of gradients that is not finite, before anything is
-  /// changed but the gradients.
+  /// Throws: `NotFiniteError` for a loss or a norm of gradients that is not finite, before anything
+  /// is changed but the gradients.
   OptimizerStepResult operator()(const at::Tensor& loss);
 
   const TrainingProgress& progress() const { return progress_; }

@@ -63,7 +63,8 @@ XATTN_API void check_training_folder(const TrainingRunOptions& options);
 /// (`TORCH_WARN`).
 ///
 /// Throws: `ValueError` for options out of range or other than those of the run that it goes on
-/// from, naming each; `NotFiniteError` as `Training::step`; `FileError` where something cannot be written.
+/// from, naming each; `NotFiniteError` as `Training::step`; `FileError` where something cannot be
+/// written.
 XATTN_API TrainingRunResult run_training(Training& training, const TrainingRunOptions& options);
 
 }  // namespace xattn

@@ -32,8 +32,8 @@ class XATTN_API Training {
 
   /// Takes the next batches and makes one step of the optimizer.
   ///
-  /// Throws: `NotFiniteError` for a loss or gradients that are not finite, naming the step and the batch's
-  /// pictures.
+  /// Throws: `NotFiniteError` for a loss or gradients that are not finite, naming the step and the
+  /// batch's pictures.
   virtual TrainingStep step() = 0;
 
   /// Adds all that it needs to go on, but for the step and torch's random state.
