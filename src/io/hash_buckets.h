@@ -16,10 +16,11 @@ namespace xattn::io {
 /// bucket of each name in one of the same kind, for which as much was reserved.
 class HashBuckets {
  public:
-  /// In a table with a bucket a name, by chance not even twenty come together.
-  static constexpr std::uint32_t kMostNames = 64;
+  /// In a table with a bucket a name, more come together in one of ten billion files of 100,000
+  /// names. Few, so that what is let through is read in time.
+  static constexpr std::uint32_t kMostNames = 16;
   static constexpr std::string_view kProblem =
-      "expected names that a hash table spreads, got more than 64 in one of its buckets: they were "
+      "expected names that a hash table spreads, got more than 16 in one of its buckets: they were "
       "chosen to take time";
 
   explicit HashBuckets(std::size_t names) {

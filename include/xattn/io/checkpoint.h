@@ -31,7 +31,7 @@ XATTN_API Checkpoint load_checkpoint(const std::string& path);
 /// A module's part of a checkpoint that holds more: the tensors and attributes whose names begin
 /// with `prefix` ("state_dict."). The prefix is cut off.
 ///
-/// Throws: `ValueError` where more than 64 of the names that are left would share a bucket of a
+/// Throws: `ValueError` where more than 16 of the names that are left would share a bucket of a
 /// hash table, as only names do that a file has chosen to take time.
 XATTN_API Checkpoint part_of(const Checkpoint& checkpoint, const std::string& prefix);
 
