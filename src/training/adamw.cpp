@@ -73,6 +73,8 @@ at::Tensor AdamW::step(LossClosure closure) {
                         fused.max_exp_avg_sqs, fused.steps, options.lr(), beta1, beta2,
                         options.weight_decay(), options.eps(), options.amsgrad(),
                         /*maximize=*/false);
+      // The operator does not: what was made of the weights must see that they changed.
+      for (const auto& parameter : fused.parameters) parameter.unsafeGetTensorImpl()->bump_version();
     }
   }
   return loss;

@@ -190,8 +190,13 @@ class Refused(TrainTest):
         def refused(path: Path, code: int = 3) -> str:
             return self.refused(code, *self.words(TEXT_TO_IMAGE, model=("--model", path)))
 
-        for path in (model / "unet" / WEIGHTS, self.folder / "missing", model / "unet", self.shared / "data"):
-            self.assertIn(f"{path}/model_index.json", refused(path))
+        for path, said in (
+            (model / "unet" / WEIGHTS, "is a single file, expected a pipeline's folder"),
+            (self.folder / "missing", "there is no such folder"),
+            (model / "unet", f"is the folder of one model (UNet2DConditionModel), expected a pipeline's folder, with model_index.json; is {model} meant?"),
+            (self.shared / "data", "has no model_index.json"),
+        ):
+            self.assertIn(f"[train text-to-image] {path}: {said}", refused(path))
         for name, change in (("FluxPipeline", "FluxPipeline"), ("XL", "StableDiffusionXLPipeline")):
             other = self.folder / name
             shutil.copytree(model, other)
