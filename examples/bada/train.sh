@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes share/xattn/bada again from nothing, with xattn's commands alone: about three hours of one core.
+# Makes share/xattn/bada again from nothing, with xattn's commands alone: about two hours of one core.
 #
 #   examples/bada/train.sh BIN_DIR WORK_DIR
 #
@@ -33,13 +33,16 @@ train_autoencoder autoencoder --model small_autoencoder --resolution 128 --max-t
 
 [ -f model/model_index.json ] ||
   "$bin/xattn" train text-to-image --data data --resolution 128 --config "$here/text_to_image.json" --vae autoencoder \
-    --tokenizer tokenizer --train-text-encoder --output model --resume --max-train-steps 4300 --train-batch-size 32 \
-    --threads 1 --snr-gamma 5 --caption-dropout 0.1 --learning-rate 1e-3 --lr-scheduler cosine --lr-warmup-steps 100 \
-    --use-ema --ema-decay 0.999 --validation-steps 500 --validation-guidance-scale 4 \
-    --validation-prompt "파란 하늘이 있는 바다" --validation-prompt "a red balloon over snowy mountains at dawn" \
-    --validation-prompt "starry night over a city" --validation-prompt "초록 들판의 노란 집, 붉은 노을"
+    --tokenizer tokenizer --train-text-encoder --output model --resume --max-train-steps 3500 --train-batch-size 32 \
+    --threads 1 --mixed-precision bf16 --no-channels-last --snr-gamma 5 --caption-dropout 0.1 --learning-rate 1e-3 \
+    --lr-scheduler cosine --lr-warmup-steps 100 --use-ema --ema-decay 0.999 --validation-steps 500 \
+    --validation-guidance-scale 4 --validation-prompt "파란 하늘이 있는 바다" \
+    --validation-prompt "a red balloon over snowy mountains at dawn" --validation-prompt "starry night over a city" \
+    --validation-prompt "초록 들판의 노란 집, 붉은 노을"
 
 rm -rf bada && mkdir bada
 cp -r model/model_index.json model/scheduler model/tokenizer bada/
 for part in unet text_encoder vae; do "$bin/xattn" convert model/$part bada/$part --dtype float16; done
+# transformers would otherwise load the text encoder in the dtype of its file, and diffusers the others in float32.
+sed -i 's/^{/{\n  "dtype": "float32",/' bada/text_encoder/config.json
 "$here/judge.sh" "$bin" bada judged

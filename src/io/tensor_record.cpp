@@ -19,7 +19,7 @@ namespace {
 using Kind = PickleValue::Kind;
 using NodeKind = PickleNode::Kind;
 
-constexpr int kDeepest = 8;
+constexpr int kMostWrappings = 8;
 
 /// Whether torch can make the negative of such a tensor.
 bool has_negative(DType dtype) {
@@ -61,7 +61,7 @@ TensorRecord TensorReader::read(const PickleNode& call) {
 }
 
 TensorRecord TensorReader::read(const PickleNode& call, int depth) {
-  if (depth > kDeepest) fail("is wrapped in more parameters and types than any real one");
+  if (depth > kMostWrappings) fail("is wrapped in more parameters and types than any real one");
   const std::string& callee = pickle_.global(call.global).name;
 
   if (callee == kParameter || callee == kParameterWithState) {

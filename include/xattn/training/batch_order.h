@@ -18,7 +18,7 @@ struct DataPlace {
 };
 
 /// A picture's turn: which one, when, and what its draws begin with.
-struct PictureTurn {
+struct XATTN_API PictureTurn {
   /// From 0.
   int64_t picture = 0;
   DataPlace place;
