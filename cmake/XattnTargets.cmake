@@ -55,7 +55,7 @@ endfunction()
 # Several sources are compiled as one where XATTN_UNITY_BUILD says so: LibTorch's headers cost the most of each. So
 # what is in an unnamed namespace has a name of its own in its target.
 function(xattn_build_in_unity)
-  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${XATTN_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 20)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${XATTN_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 12)
 endfunction()
 
 # For what calls the library and computes little itself, and is compiled more often than it is run.

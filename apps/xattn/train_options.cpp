@@ -1,8 +1,8 @@
 #include "train_options.h"
 
-#include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "support/checks.h"
 #include "support/device.h"
@@ -125,39 +125,6 @@ void add_run_options(CLI::App& command, TrainOptions& options, TrainingOptions& 
   command.add_flag("--quiet", options.quiet, "print nothing but warnings and errors");
 }
 
-/// The options that the run's numbers depend on, as they were typed.
-std::string typed_options(const CLI::App& command, const TrainOptions& options) {
-  static constexpr std::array<const char*, 15> kOthers = {"help",
-                                                          "output",
-                                                          "resume",
-                                                          "quiet",
-                                                          "threads",
-                                                          "device",
-                                                          "data",
-                                                          "checkpointing-steps",
-                                                          "latents",
-                                                          "skip-bad",
-                                                          "validation-steps",
-                                                          "checkpoints-total-limit",
-                                                          "validation-prompt",
-                                                          "validation-inference-steps",
-                                                          "validation-guidance-scale"};
-  nlohmann::ordered_json typed = nlohmann::ordered_json::object();
-  for (const auto* option : command.get_options()) {
-    const auto name = option->get_lnames().empty() ? "" : option->get_lnames().front();
-    const auto is_other = std::any_of(kOthers.begin(), kOthers.end(),
-                                      [&](const char* other) { return name == other; });
-    if (is_other || name.empty() || name == "dataloader-num-workers" || option->count() == 0)
-      continue;
-    // How long a run is, is of no consequence where the learning rate does not fall.
-    const auto is_length = name == "max-train-steps" || name == "num-train-epochs";
-    if (is_length && options.lr_scheduler.starts_with("constant")) continue;
-    typed[name] = option->results().size() == 1 ? option->results().front()
-                                                : nlohmann::json(option->results()).dump();
-  }
-  return typed.dump();
-}
-
 void refuse_without(const CLI::App& command, const char* option, bool is_used,
                     const std::string& with) {
   if (command.count(option) > 0 && !is_used)
@@ -199,7 +166,6 @@ void take_train_options(const CLI::App& command, TrainOptions& options, Training
   if (options.ema_decay) training.ema->decay = *options.ema_decay;
   training.channels_last = !options.no_channels_last;
   training.device = parse_device(options.device);
-  options.run.options = typed_options(command, options);
   // Before anything is read: a run of days should not end by a mistyped folder.
   options.run.max_train_steps = options.max_train_steps.value_or(1);
   std::error_code error;
@@ -213,6 +179,38 @@ void take_train_options(const CLI::App& command, TrainOptions& options, Training
     throw UsageError("--output: " + options.run.output_dir +
                      " has a run; --resume goes on with it");
   }
+}
+
+std::string options_of_numbers(const CLI::App& command, const TrainOptions& options,
+                               int64_t pictures) {
+  static const std::set<std::string> kOthers = {"help",
+                                                "output",
+                                                "resume",
+                                                "quiet",
+                                                "threads",
+                                                "device",
+                                                "data",
+                                                "skip-bad",
+                                                "latents",
+                                                "dataloader-num-workers",
+                                                "checkpointing-steps",
+                                                "checkpoints-total-limit",
+                                                "validation-steps",
+                                                "validation-prompt",
+                                                "validation-inference-steps",
+                                                "validation-guidance-scale"};
+  nlohmann::ordered_json typed = nlohmann::ordered_json::object();
+  for (const auto* option : command.get_options()) {
+    const auto name = option->get_lnames().empty() ? "" : option->get_lnames().front();
+    if (name.empty() || kOthers.count(name) > 0 || option->count() == 0) continue;
+    // How long a run is, is of no consequence where the learning rate does not fall.
+    const auto is_length = name == "max-train-steps" || name == "num-train-epochs";
+    if (is_length && options.lr_scheduler.starts_with("constant")) continue;
+    typed[name] = option->results().size() == 1 ? option->results().front()
+                                                : nlohmann::json(option->results()).dump();
+  }
+  typed["pictures"] = pictures;
+  return typed.dump();
 }
 
 }  // namespace xattn::apps

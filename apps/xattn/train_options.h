@@ -31,9 +31,15 @@ void add_train_options(CLI::App& command, TrainOptions& options, TrainingOptions
 /// Throws: `UsageError`.
 void take_train_options(const CLI::App& command, TrainOptions& options, TrainingOptions& training);
 
+/// What the run's numbers depend on, as JSON: options as they were typed, and the number of
+/// pictures.
+std::string options_of_numbers(const CLI::App& command, const TrainOptions& options,
+                               int64_t pictures);
+
 /// Reads the data, with a line for what is passed over or not used, sets the number of steps and
 /// says what is learned from.
-std::vector<CaptionedPicture> read_training_data(TrainOptions& options, TrainingOptions& training);
+std::vector<CaptionedPicture> read_training_data(const CLI::App& command, TrainOptions& options,
+                                                 TrainingOptions& training);
 
 /// A run from the command line: the bar, Ctrl-C, a closing line. `make` makes what is trained.
 int run_train_command(const TrainOptions& options, const TrainingOptions& training,

@@ -24,7 +24,8 @@ std::string plural(int64_t count, const char* what) {
 
 }  // namespace
 
-std::vector<CaptionedPicture> read_training_data(TrainOptions& options, TrainingOptions& training) {
+std::vector<CaptionedPicture> read_training_data(const CLI::App& command, TrainOptions& options,
+                                                 TrainingOptions& training) {
   auto folder = read_image_folder(options.data, {.skip_bad = options.skip_bad});
   // What was left out is said even quietly: the model does not know it.
   constexpr size_t kShown = 10;
@@ -35,6 +36,7 @@ std::vector<CaptionedPicture> read_training_data(TrainOptions& options, Training
   for (const auto& note : folder.notes) print_note(options, note);
 
   const auto pictures = static_cast<int64_t>(folder.pictures.size());
+  options.run.options = options_of_numbers(command, options, pictures);
   if (options.num_train_epochs) {
     const auto a_step = training.train_batch_size * training.gradient_accumulation_steps;
     options.run.max_train_steps = (*options.num_train_epochs * pictures + a_step - 1) / a_step;

@@ -57,7 +57,7 @@ int train_text_to_image(const CLI::App& command, TrainTextToImageOptions& option
     bar.update(done, all);
     if (done == all) bar.clear();
   };
-  auto pictures = read_training_data(common, training);
+  auto pictures = read_training_data(command, common, training);
   return run_train_command(common, training, [&] {
     return std::make_unique<TextToImageTraining>(make_components(options), std::move(pictures),
                                                  training);

@@ -59,11 +59,14 @@ class Run {
  public:
   Run(Training& training, const TrainingRunOptions& options)
       : training_(training), options_(options), sheets_(options.output_dir) {
-    const auto resumed = options.resume_from_checkpoint && go_on();
     const auto path = log_path(options.output_dir);
-    // A run that was killed before its first checkpoint has a log, too.
-    log_.emplace(resumed || options.resume_from_checkpoint ? TrainingLog::resume(path, result_.step)
-                                                           : TrainingLog::begin(path));
+    if (options.resume_from_checkpoint) {
+      go_on();
+      // A run that was killed before its first checkpoint has a log, too.
+      log_.emplace(TrainingLog::resume(path, result_.step));
+    } else {
+      log_.emplace(TrainingLog::begin(path));
+    }
     seconds_before_ = log_->seconds();
     begin_ = Clock::now();
   }
@@ -85,16 +88,15 @@ class Run {
  private:
   using Clock = std::chrono::steady_clock;
 
-  bool go_on() {
+  void go_on() {
     const auto latest = latest_checkpoint(options_.output_dir);
     for (const auto& line : latest.unusable) TORCH_WARN("[", kRunTraining, "] passed over ", line);
-    if (!latest.path) return false;
+    if (!latest.path) return;
     const auto checkpoint = load_training_checkpoint(*latest.path);
     check_same_options(*latest.path, checkpoint.options, options_.options);
     training_.load(checkpoint);
     generator_.set_state(checkpoint.random_state);
     result_.step = result_.resumed_from = checkpoint.step;
-    return true;
   }
 
   void step() {
