@@ -27,9 +27,10 @@ AutoencoderKL make_autoencoder(const TrainOptions& options) {
 }
 
 int train_autoencoder(const CLI::App& command, TrainAutoencoderOptions& options) {
-  auto& [common, training, reconstruction] = options;
+  auto& common = options.common;
+  auto& training = options.training;
   take_train_options(command, common, training);
-  if (reconstruction == "l2") training.loss.reconstruction = ReconstructionLoss::kL2;
+  if (options.reconstruction == "l2") training.loss.reconstruction = ReconstructionLoss::kL2;
   auto pictures = read_training_data(command, common, training);
   return run_train_command(common, training, [&] {
     return std::make_unique<AutoencoderTraining>(make_autoencoder(common), std::move(pictures),

@@ -45,7 +45,8 @@ void check_train_usage(const CLI::App& command, TrainTextToImageOptions& options
 }
 
 int train_text_to_image(const CLI::App& command, TrainTextToImageOptions& options) {
-  auto& [common, training, vae, tokenizer, prediction_type] = options;
+  auto& common = options.common;
+  auto& training = options.training;
   check_train_usage(command, options);
   take_train_options(command, common, training);
   if (training.latents_file.empty())

@@ -70,18 +70,20 @@ AutoencoderTraining::AutoencoderTraining(AutoencoderKL model,
 AutoencoderTraining::~AutoencoderTraining() = default;
 
 TrainingStep AutoencoderTraining::step() {
-  auto& [options, model, batches, optimizer] = *parts_;
-  const AutoencoderOptions step_options{.loss = options.loss, .autocast = options.mixed_precision};
+  auto& parts = *parts_;
+  const AutoencoderOptions step_options{.loss = parts.options.loss,
+                                        .autocast = parts.options.mixed_precision};
   TrainingStep done;
-  auto count = options.gradient_accumulation_steps;
+  const auto count = parts.options.gradient_accumulation_steps;
   const auto add = [&, part = 1.0 / static_cast<double>(count)](const char* name,
                                                                 const at::Tensor& value) {
     if (value.defined()) done.more[name] += part * value.item<double>();
   };
   for (bool stepped = false; !stepped;) {
-    const auto batch = batches.next();
-    const auto result = naming_pictures(batches.names(batch.turns), [&] {
-      return autoencoder_step(optimizer.step(), model, batch.pixel_values, step_options);
+    const auto batch = parts.batches.next();
+    const auto result = naming_pictures(parts.batches.names(batch.turns), [&] {
+      return autoencoder_step(parts.optimizer.step(), parts.model, batch.pixel_values,
+                              step_options);
     });
     stepped = add_result(done, result.step, batch.turns.size(), count);
     add("reconstruction", result.parts.reconstruction);

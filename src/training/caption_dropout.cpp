@@ -1,5 +1,6 @@
 #include "xattn/training/caption_dropout.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/where.h>
 #include <fmt/format.h>
