@@ -109,7 +109,8 @@ void TextToImageTraining::load(const TrainingCheckpoint& checkpoint) {
 
 std::vector<at::Tensor> TextToImageTraining::samples() {
   const ModelOptimizer::Inference inference(parts_->optimizer);
-  const auto& [options, components, batches, optimizer, models, step_options] = *parts_;
+  const auto& options = parts_->options;
+  const auto& components = parts_->components;
   StableDiffusionPipeline pipeline;
   pipeline.tokenizer = components.tokenizer;
   pipeline.text_encoder = components.text_encoder;
