@@ -68,6 +68,11 @@ std::string schedule_type(const nlohmann::json& config) {
   return "";
 }
 
+/// The scheduler's config. What is infinite in it, as DPM-Solver's `lambda_min_clipped`, is a text.
+nlohmann::json scheduler_config(const GenerationParameters& parameters) {
+  return io::parse_json(parameters.scheduler, {.constants = true}).value;
+}
+
 /// A value that would end too early is in quotes.
 std::string infotext_value(const std::string& value) {
   return value.find_first_of(",\n:") == value.npos ? value : json_text(value);
@@ -99,12 +104,12 @@ Json to_json(const GenerationParameters& parameters) {
   json["width"] = parameters.width;
   json["dtype"] = parameters.dtype;
   json["vae_tiling"] = parameters.vae_tiling;
-  json["scheduler"] = io::parse_json(parameters.scheduler).value;
+  json["scheduler"] = scheduler_config(parameters);
   return json;
 }
 
 std::string to_infotext(const GenerationParameters& parameters) {
-  const auto config = io::parse_json(parameters.scheduler).value;
+  const auto config = scheduler_config(parameters);
   std::vector<std::pair<std::string, std::string>> values = {
       {"Steps", std::to_string(parameters.steps)}, {"Sampler", sampler_name(config)}};
   if (const auto type = schedule_type(config); !type.empty())

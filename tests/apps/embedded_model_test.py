@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
@@ -101,6 +102,12 @@ class Generate(EmbeddedTest):
             ("dtype", "float32"),
         ):
             self.assertEqual(parameters[name], value, name)
+        # Its scheduler's config has -Infinity, which JSON has no number for.
+        self.assertEqual(parameters["scheduler"]["_class_name"], "DPMSolverMultistepScheduler")
+        self.assertEqual(parameters["scheduler"]["lambda_min_clipped"], "-Infinity")
+        texts = Image.open(self.out).text
+        self.assertIn("Sampler: DPM++ 2M, ", texts["parameters"])
+        self.assertEqual(json.loads(texts["xattn"])["scheduler"], parameters["scheduler"])
         same = self.draw(KOREAN, "--model", MODEL, "--steps", 25, "--cfg-scale", 4)
         self.assertEqual(same.returncode, 0, same.stderr)
         np.testing.assert_array_equal(pixels(self.out), self.drawn(KOREAN))
