@@ -26,7 +26,7 @@ void add_data_options(CLI::App& command, TrainOptions& options, TrainingOptions&
   command.add_flag("--skip-bad", options.skip_bad,
                    "leave out what cannot be used of the data, and say so");
   command.add_option("--train-batch-size", training.train_batch_size, "pictures; 16 if not given")
-      ->check(positive_integer());
+      ->check(whole_number_between(1, 1'000'000));
   command
       .add_option("--dataloader-num-workers", training.dataloader_num_workers,
                   "threads that read pictures ahead; 1 if not given")
@@ -39,7 +39,7 @@ void add_optimizer_options(CLI::App& command, TrainOptions& options, TrainingOpt
                                 "steps of the optimizer, all in all")
                     ->check(positive_integer());
   command.add_option("--num-train-epochs", options.num_train_epochs, "or turns of each picture")
-      ->check(positive_integer())
+      ->check(whole_number_between(1, 1'000'000'000))
       ->excludes(steps);
   command.add_option("--learning-rate", training.learning_rate, "1e-4 if not given")
       ->check(positive_number());
@@ -77,7 +77,7 @@ void add_optimizer_options(CLI::App& command, TrainOptions& options, TrainingOpt
   command
       .add_option("--gradient-accumulation-steps", training.gradient_accumulation_steps,
                   "batches of a step; 1 if not given")
-      ->check(positive_integer());
+      ->check(whole_number_between(1, 1'000'000));
   command.add_flag("--gradient-checkpointing", training.gradient_checkpointing,
                    "compute layers again in backward: less memory, more time, the same gradients");
   command
