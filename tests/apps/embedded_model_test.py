@@ -18,7 +18,6 @@ sys.path.insert(0, str(ROOT / "python"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from generate_terminal_test import on_terminal, without_colours  # noqa: E402
 from generate_test import BIN, GenerateTest, pixels  # noqa: E402
-from programs_test import ProgramTest  # noqa: E402
 from xattn_export import load_safetensors  # noqa: E402
 
 MODEL = ROOT / "share/xattn/bada"
@@ -110,7 +109,7 @@ class Generate(EmbeddedTest):
         self.assertEqual(json.loads(texts["xattn"])["scheduler"], parameters["scheduler"])
         same = self.draw(KOREAN, "--model", MODEL, "--steps", 25, "--cfg-scale", 4)
         self.assertEqual(same.returncode, 0, same.stderr)
-        np.testing.assert_array_equal(pixels(self.out), self.drawn(KOREAN))
+        self.same_picture(pixels(self.out), self.drawn(KOREAN))
 
     def test_a_word_changes_the_picture(self) -> None:
         pictures = [self.drawn(f"a {colour} balloon over the sea") for colour in ("red", "yellow", "red")]
@@ -131,7 +130,7 @@ class Generate(EmbeddedTest):
         prompts.write_text(f"{KOREAN}\n{ENGLISH}\n")
         words = ("xattn", "generate", "--prompt-file", prompts, "--steps", 3, "--seed", 3, "--threads", 1)
         self.succeed(*words, "--output", self.out)
-        np.testing.assert_array_equal(pixels(self.folder / "out-0002.png"), plain)
+        self.same_picture(pixels(self.folder / "out-0002.png"), plain)
 
 
 class Places(EmbeddedTest):
@@ -144,14 +143,14 @@ class Places(EmbeddedTest):
                 words = (program, "generate", "-p", ENGLISH, "-o", self.out, "--steps", 1, "-s", 3, "--threads", 1, "--force")
                 environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
                 subprocess.run([str(word) for word in words], cwd=folder, env=environment, check=True, capture_output=True)
-                np.testing.assert_array_equal(pixels(self.out), expected)
+                self.same_picture(pixels(self.out), expected)
 
     def test_the_variable_names_another_place(self) -> None:
         expected = self.drawn(ENGLISH, "--steps", 1)
         copy = self.folder / "elsewhere"
         shutil.copytree(MODEL, copy / "bada")
         environment = {**os.environ, "XATTN_SHARE_DIR": str(copy)}
-        np.testing.assert_array_equal(self.drawn(ENGLISH, "--steps", 1, env=environment), expected)
+        self.same_picture(self.drawn(ENGLISH, "--steps", 1, env=environment), expected)
         shutil.rmtree(copy / "bada/unet")
         self.refuses(f"{copy}/bada/unet", environment)
         (copy / "bada/model_index.json").unlink()
@@ -198,7 +197,7 @@ class UnknownWords(EmbeddedTest):
         self.says("", "a dragon", "--model", MODEL)
 
 
-class Demo(ProgramTest):
+class Demo(GenerateTest):
     NAMES = ("bada-en.png", "bada-ko.png")
 
     def demo(self, *more: object) -> tuple[object, ...]:
@@ -217,7 +216,7 @@ class Demo(ProgramTest):
         one = self.folder / "one.png"
         for name, prompt in zip(self.NAMES, (ENGLISH, KOREAN), strict=True):
             self.succeed("xattn", "generate", "-p", prompt, "-s", seed, "-o", one, "--force")
-            np.testing.assert_array_equal(pixels(folder / name), pixels(one))
+            self.same_picture(pixels(folder / name), pixels(one))
 
     def test_files_of_others_stay(self) -> None:
         folder = self.folder / "pictures"
@@ -248,7 +247,7 @@ class Demo(ProgramTest):
 
 
 # The discovery runs the other files' own tests by themselves.
-del ProgramTest, GenerateTest, EmbeddedTest
+del GenerateTest, EmbeddedTest
 
 if __name__ == "__main__":
     unittest.main()
