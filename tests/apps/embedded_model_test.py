@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "python"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from generate_terminal_test import on_terminal, without_colours  # noqa: E402
 from generate_test import BIN, GenerateTest, pixels  # noqa: E402
+from programs_test import ProgramTest  # noqa: E402
 from xattn_export import load_safetensors  # noqa: E402
 
 MODEL = ROOT / "share/xattn/bada"
@@ -197,7 +198,8 @@ class UnknownWords(EmbeddedTest):
         self.says("", "a dragon", "--model", MODEL)
 
 
-class Demo(GenerateTest):
+class Demo(ProgramTest):
+    same_picture = GenerateTest.same_picture
     NAMES = ("bada-en.png", "bada-ko.png")
 
     def demo(self, *more: object) -> tuple[object, ...]:
@@ -247,7 +249,7 @@ class Demo(GenerateTest):
 
 
 # The discovery runs the other files' own tests by themselves.
-del GenerateTest, EmbeddedTest
+del ProgramTest, GenerateTest, EmbeddedTest
 
 if __name__ == "__main__":
     unittest.main()
