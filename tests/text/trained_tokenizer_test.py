@@ -37,7 +37,12 @@ class TrainedTokenizers(unittest.TestCase):
         cls.folder = Path(cls.kept.name)
         cls.names = [case["name"] for case in json.loads((GOLDEN / "manifest.json").read_text())["cases"]]
         subprocess.run(
-            [os.environ["XATTN_TEXT_TEST"], "--gtest_filter=*LearnsWhatPythonLearns*", "--gtest_brief=1"],
+            [
+                *os.environ["XATTN_EMULATOR"].split(),
+                os.environ["XATTN_TEXT_TEST"],
+                "--gtest_filter=*LearnsWhatPythonLearns*",
+                "--gtest_brief=1",
+            ],
             env={**os.environ, "XATTN_TRAINED_TOKENIZERS": cls.kept.name},
             check=True,
         )
