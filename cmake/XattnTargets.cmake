@@ -30,6 +30,10 @@ target_link_libraries(xattn_compile_settings INTERFACE xattn_fmt)
 if(XATTN_WITH_TORCH)
   # Such as LibTorch's ABI of std::string, which what knows no torch must have too.
   target_compile_options(xattn_compile_settings INTERFACE $<TARGET_PROPERTY:torch,INTERFACE_COMPILE_OPTIONS>)
+  # Without OpenMP where it is called, at::parallel_for runs on one thread; flags are alike everywhere, for the
+  # precompiled header's sake.
+  separate_arguments(xattn_openmp_flags NATIVE_COMMAND "${OpenMP_CXX_FLAGS}")
+  target_compile_options(xattn_compile_settings INTERFACE ${xattn_openmp_flags})
 endif()
 
 # Where our programs look for shared libraries: beside themselves, as in a package, then where each was when
@@ -53,9 +57,9 @@ function(xattn_compile_like_a_module target)
 endfunction()
 
 # Several sources are compiled as one where XATTN_UNITY_BUILD says so: LibTorch's headers cost the most of each. So
-# what is in an unnamed namespace has a name of its own in its target.
+# what is in an unnamed namespace has a name of its own in its target. Forty stay below 2 GiB of memory.
 function(xattn_build_in_unity)
-  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${XATTN_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 12)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${XATTN_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 40)
 endfunction()
 
 # For what calls the library and computes little itself, and is compiled more often than it is run.

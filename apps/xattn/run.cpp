@@ -43,7 +43,7 @@ struct RunOptions {
 };
 
 /// What is run, of a file or a folder.
-struct Subject {
+struct RunTarget {
   std::string class_name, method, description;
   std::function<StateDict(const StateDict&)> call;
 };
@@ -72,7 +72,7 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-Subject open_folder(const RunOptions& options) {
+RunTarget open_folder(const RunOptions& options) {
   PretrainedOptions pretrained;
   pretrained.dtype = options.dtype.value_or(at::kFloat);
   pretrained.device = parse_device(options.device);
@@ -85,7 +85,7 @@ Subject open_folder(const RunOptions& options) {
           }};
 }
 
-Subject open_file(const RunOptions& options) {
+RunTarget open_file(const RunOptions& options) {
   auto model_options = options.model_options;
   model_options.dtype = options.dtype;
   model_options.device = parse_device(options.device);

@@ -65,6 +65,8 @@ int highest(const std::vector<Value>& values) {
   return static_cast<int>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
+}  // namespace
+
 /// Which thing is seen, by the scores of all.
 class ThingModel {
  public:
@@ -104,8 +106,6 @@ class ThingModel {
   Features missing_;
   ClassModel model_;
 };
-
-}  // namespace
 
 struct Detector::Learned {
   explicit Learned(const std::vector<ThingScores::Example>& examples) : scores(examples) {

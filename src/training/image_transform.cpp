@@ -16,15 +16,15 @@ namespace {
 
 constexpr auto kTransform = "ImageTransform";
 
-struct HeightWidth {
+struct ResizedSize {
   int64_t height, width;
 };
 
 /// The size whose shorter side is `resolution`.
-HeightWidth resized_size(int64_t height, int64_t width, int64_t resolution) {
+ResizedSize resized_size(int64_t height, int64_t width, int64_t resolution) {
   // Both sides are below 2³¹ and the resolution is small: the products fit.
-  return height <= width ? HeightWidth{resolution, resolution * width / height}
-                         : HeightWidth{resolution * height / width, resolution};
+  return height <= width ? ResizedSize{resolution, resolution * width / height}
+                         : ResizedSize{resolution * height / width, resolution};
 }
 
 /// round(room / 2), halves to even.

@@ -9,7 +9,7 @@
 namespace xattn::testing {
 namespace {
 
-std::string le(std::uint64_t value, int bytes) {
+std::string le_bytes(std::uint64_t value, int bytes) {
   std::string text;
   for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value & 0xff);
   return text;
@@ -43,25 +43,28 @@ std::string make_zip(const std::vector<ZipItem>& items) {
     const std::uint64_t packed_size = item.deflate ? packed.size() : size;
     const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(item.data.data()), item.data.size());
     const std::uint64_t offset = zip.size();
-    const std::string needed = le(item.deflate ? 20 : 0, 2);
-    const std::string kind = le(size > 0 ? 0x0808 : 0x0800, 2) + le(item.deflate ? 8 : 0, 2);
+    const std::string needed = le_bytes(item.deflate ? 20 : 0, 2);
+    const std::string kind =
+        le_bytes(size > 0 ? 0x0808 : 0x0800, 2) + le_bytes(item.deflate ? 8 : 0, 2);
     const std::size_t padding = (64 - (zip.size() + 30 + name.size() + 4) % 64) % 64;
-    zip += "PK\3\4" + needed + kind + le(0, 16) + le(name.size(), 2) + le(padding + 4, 2) + name +
-           "FB" + le(padding, 2) + std::string(padding, 'Z') + packed;
-    const std::string sums = le(crc, 4) + le(packed_size, 4) + le(size, 4);
+    zip += "PK\3\4" + needed + kind + le_bytes(0, 16) + le_bytes(name.size(), 2) +
+           le_bytes(padding + 4, 2) + name + "FB" + le_bytes(padding, 2) +
+           std::string(padding, 'Z') + packed;
+    const std::string sums = le_bytes(crc, 4) + le_bytes(packed_size, 4) + le_bytes(size, 4);
     if (size > 0) zip += "PK\7\10" + sums;
-    directory += "PK\1\2" + le(0, 2) + needed + kind + le(0, 4) + sums + le(name.size(), 2) +
-                 le(0, 12) + le(offset, 4) + name;
+    directory += "PK\1\2" + le_bytes(0, 2) + needed + kind + le_bytes(0, 4) + sums +
+                 le_bytes(name.size(), 2) + le_bytes(0, 12) + le_bytes(offset, 4) + name;
   }
   const std::uint64_t at = zip.size();
   const std::uint64_t end = at + directory.size();
   zip += directory;
-  zip += "PK\6\6" + le(44, 8) + le(0x031e, 2) + le(45, 2) + le(0, 8) + le(items.size(), 8) +
-         le(items.size(), 8) + le(directory.size(), 8) + le(at, 8);
-  zip += "PK\6\7" + le(0, 4) + le(end, 8) + le(1, 4);
-  zip += "PK\5\6" + le(0, 4) + le(std::min<std::size_t>(items.size(), 0xffff), 2) +
-         le(std::min<std::size_t>(items.size(), 0xffff), 2) + le(directory.size(), 4) + le(at, 4) +
-         le(0, 2);
+  zip += "PK\6\6" + le_bytes(44, 8) + le_bytes(0x031e, 2) + le_bytes(45, 2) + le_bytes(0, 8) +
+         le_bytes(items.size(), 8) + le_bytes(items.size(), 8) + le_bytes(directory.size(), 8) +
+         le_bytes(at, 8);
+  zip += "PK\6\7" + le_bytes(0, 4) + le_bytes(end, 8) + le_bytes(1, 4);
+  zip += "PK\5\6" + le_bytes(0, 4) + le_bytes(std::min<std::size_t>(items.size(), 0xffff), 2) +
+         le_bytes(std::min<std::size_t>(items.size(), 0xffff), 2) + le_bytes(directory.size(), 4) +
+         le_bytes(at, 4) + le_bytes(0, 2);
   return zip;
 }
 
