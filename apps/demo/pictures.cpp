@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "io/file.h"
 #include "support/program.h"
 #include "support/terminal.h"
 #include "support/terminal_picture.h"
@@ -75,9 +76,7 @@ void draw_pictures(const std::string& folder, at::Device device) {
   PipelineOptions options;
   options.device = device;
   const auto pipeline = open_pipeline(model.folder, options);
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw FileError(fmt::format("[demo] {}: {}", folder, error.message()));
+  io::make_folder({"demo", folder});
 
   fmt::print("\nThe embedded model draws, with seed {}:\n", kDemoSeed);
   std::vector<at::Tensor> images;

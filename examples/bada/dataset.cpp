@@ -40,12 +40,6 @@ void add_scene(Json& line, const Scene& scene) {
   line["thing"] = name(scene.thing);
 }
 
-void write_lines(const std::string& path, const std::string& lines) {
-  xattn::io::AtomicFile file("bada", path);
-  file.write(lines.data(), lines.size());
-  file.commit();
-}
-
 void make_folder(const DatasetOptions& options) {
   std::error_code error;
   fs::create_directories(options.folder, error);
@@ -105,7 +99,7 @@ void write_dataset(const DatasetOptions& options, const std::function<void(int64
     add_scene(line, scene);
     lines += line.dump() + "\n";
   }
-  write_lines(metadata, lines);
+  xattn::io::write_file("bada", metadata, lines);
 }
 
 void write_contact_sheet(const std::string& path, uint64_t seed) {
@@ -129,7 +123,7 @@ void write_prompts(const std::string& path) {
     line["held_out"] = prompt.held_out;
     lines += line.dump() + "\n";
   }
-  write_lines(path, lines);
+  xattn::io::write_file("bada", path, lines);
 }
 
 }  // namespace bada

@@ -87,4 +87,10 @@ void AtomicFile::fail_with_errno(const char* what) const {
   subject_.fail(cat(what, ": ", std::strerror(errno)));
 }
 
+void write_file(const std::string& place, const std::string& path, std::string_view bytes) {
+  AtomicFile file(place, path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
 }  // namespace xattn::io

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "io/file.h"
 
@@ -32,5 +33,8 @@ class AtomicFile {
   Descriptor descriptor_;
   bool committed_ = false;
 };
+
+/// Writes all of a file at once, as an `AtomicFile`.
+void write_file(const std::string& place, const std::string& path, std::string_view bytes);
 
 }  // namespace xattn::io

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "core/text.h"
 #include "io/mistaken.h"
@@ -76,6 +78,12 @@ std::string File::read(std::uint64_t offset, std::size_t count) const {
   std::string bytes(count, '\0');
   read(offset, bytes.data(), count);
   return bytes;
+}
+
+void make_folder(const Subject& subject) {
+  std::error_code error;
+  std::filesystem::create_directories(subject.path, error);
+  if (error) subject.fail(cat("cannot be made: ", error.message()));
 }
 
 }  // namespace xattn::io

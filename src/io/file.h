@@ -52,4 +52,7 @@ class File {
 /// name that is too long).
 bool exists(const Subject& subject);
 
+/// Makes a folder, and those above it, where it is not there yet.
+void make_folder(const Subject& subject);
+
 }  // namespace xattn::io

@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <filesystem>
 #include <optional>
-#include <system_error>
 
 #include "io/atomic_file.h"
 #include "io/file.h"
@@ -128,14 +126,8 @@ std::string scheduler_to_json(const Scheduler& scheduler) {
 
 void save_scheduler(const Scheduler& scheduler, const std::string& folder) {
   const auto text = scheduler_to_json(scheduler);
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw FileError(fmt::format("[{}] {}: {}", kSaveSchedulerPlace, folder, error.message()));
-  }
-  io::AtomicFile file(kSaveSchedulerPlace, folder + "/scheduler_config.json");
-  file.write(text.data(), text.size());
-  file.commit();
+  io::make_folder({kSaveSchedulerPlace, folder});
+  io::write_file(kSaveSchedulerPlace, folder + "/scheduler_config.json", text);
 }
 
 }  // namespace xattn

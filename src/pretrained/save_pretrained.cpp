@@ -45,12 +45,6 @@ std::vector<StateDict> split(const StateDict& tensors, int64_t max_shard_size) {
   return shards;
 }
 
-void write_text(const fs::path& path, const std::string& text) {
-  io::AtomicFile file(kSavePretrained, path.string());
-  file.write(text.data(), text.size());
-  file.commit();
-}
-
 /// Whether a name is `start`, "-00001-of-00003" of any numbers, `end`.
 bool is_shard(const std::string& name, const std::string& start, const std::string& end) {
   if (name.size() != start.size() + 15 + end.size() || !name.starts_with(start) ||
@@ -98,7 +92,7 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
   const auto tensors = state_dict(module);
   const auto shards = split(tensors, options.max_shard_size);
   try {
-    fs::create_directories(folder);
+    io::make_folder({kSavePretrained, folder});
     const fs::path root = folder;
     std::set<std::string> written;
     nlohmann::ordered_json index;
@@ -117,10 +111,10 @@ void save_pretrained(const torch::nn::Module& module, const std::string& class_n
     if (shards.size() > 1) {
       index["metadata"]["total_size"] = total;
       const auto name = pretrained::weights_index(library, options.variant);
-      write_text(root / name, index.dump(2) + "\n");
+      io::write_file(kSavePretrained, (root / name).string(), index.dump(2) + "\n");
       written.insert(name);
     }
-    write_text(root / "config.json", fields.dump(2) + "\n");
+    io::write_file(kSavePretrained, (root / "config.json").string(), fields.dump(2) + "\n");
     remove_stale(root, library, options.variant, written);
   } catch (const fs::filesystem_error& error) {
     throw FileError(fmt::format("[{}] {}: {}", kSavePretrained, folder, error.code().message()));

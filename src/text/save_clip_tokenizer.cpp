@@ -1,6 +1,5 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "core/text.h"
 #include "io/atomic_file.h"
@@ -18,11 +17,7 @@ constexpr auto kSaveTokenizer = "save_clip_tokenizer";
 class TokenizerFolder {
  public:
   explicit TokenizerFolder(std::string folder) : folder_(std::move(folder)) {
-    std::error_code error;
-    std::filesystem::create_directories(folder_, error);
-    if (error) {
-      io::Subject{kSaveTokenizer, folder_}.fail(cat("cannot be made: ", error.message()));
-    }
+    io::make_folder({kSaveTokenizer, folder_.string()});
     for (const auto* name : {"tokenizer.json", "added_tokens.json"}) {
       const io::Subject subject{kSaveTokenizer, path(name)};
       if (io::exists(subject)) {
@@ -32,9 +27,7 @@ class TokenizerFolder {
   }
 
   void write(const char* name, const std::string& text) const {
-    io::AtomicFile file(kSaveTokenizer, path(name));
-    file.write(text.data(), text.size());
-    file.commit();
+    io::write_file(kSaveTokenizer, path(name), text);
   }
 
  private:

@@ -113,10 +113,7 @@ void write_manifest(const std::string& place, const std::string& folder) {
     const io::File file(place, in_folder(folder, name));
     files[name] = {{"bytes", file.size()}, {"crc32", crc32_of(file)}};
   }
-  const auto text = json{{"files", files}}.dump(1) + "\n";
-  io::AtomicFile out(place, in_folder(folder, kManifest));
-  out.write(text.data(), text.size());
-  out.commit();
+  io::write_file(place, in_folder(folder, kManifest), json{{"files", files}}.dump(1) + "\n");
 }
 
 std::vector<std::string> read_manifest(const std::string& place, const std::string& folder) {
@@ -154,9 +151,8 @@ AtomicFolder::AtomicFolder(std::string place, std::string parent, std::string na
     : subject_{std::move(place), in_folder(parent, name)},
       parent_(std::move(parent)),
       temporary_(in_folder(parent_, cat(kTemporary, name))) {
+  io::make_folder({subject_.place, parent_});
   std::error_code error;
-  fs::create_directories(parent_, error);
-  if (error) subject_.fail(cat("its folder cannot be made: ", error.message()));
   for (const auto& left : names_in({subject_.place, parent_})) {
     if (left.starts_with(cat(kTemporary, kCheckpoint))) {
       fs::remove_all(in_folder(parent_, left), error);

@@ -4,9 +4,9 @@
 #include <c10/util/Exception.h>
 
 #include <chrono>
-#include <filesystem>
 
 #include "core/check.h"
+#include "io/file.h"
 #include "io/json.h"
 #include "training/sample_sheets.h"
 #include "xattn/images/png.h"
@@ -14,8 +14,6 @@
 
 namespace xattn {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr auto kRunTraining = "run_training";
 
@@ -147,12 +145,9 @@ class Run {
 
 void check_training_folder(const TrainingRunOptions& options) {
   check_run_options(options);
-  const io::Subject subject{kRunTraining, options.output_dir};
-  std::error_code error;
-  fs::create_directories(options.output_dir, error);
-  if (error) subject.fail("cannot be made: " + error.message());
+  io::make_folder({kRunTraining, options.output_dir});
   if (options.resume_from_checkpoint) return;
-  const auto has_run = fs::exists(log_path(options.output_dir), error) ||
+  const auto has_run = io::exists({kRunTraining, log_path(options.output_dir)}) ||
                        latest_checkpoint(options.output_dir).path.has_value();
   if (!has_run) return;
   throw ValueError(cat("[", kRunTraining, "] output_dir: expected a folder without a run, or ",

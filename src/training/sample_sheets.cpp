@@ -6,7 +6,7 @@
 #include <map>
 
 #include "core/text.h"
-#include "io/subject.h"
+#include "io/file.h"
 #include "xattn/images/load_image.h"
 #include "xattn/images/png.h"
 #include "xattn/training/image_grid.h"
@@ -48,9 +48,7 @@ SampleSheets::SampleSheets(std::string folder) : folder_(std::move(folder)) {}
 void SampleSheets::add(int64_t step, const std::vector<at::Tensor>& pictures) const {
   if (pictures.empty()) return;
   const auto folder = folder_ + "/samples";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) io::Subject{kSampleSheets, folder}.fail("cannot be made: " + error.message());
+  io::make_folder({kSampleSheets, folder});
   save_png(folder + "/" + step_name(step), side_by_side(pictures));
 }
 

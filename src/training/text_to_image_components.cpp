@@ -1,6 +1,5 @@
 #include "xattn/training/text_to_image_components.h"
 
-#include <filesystem>
 #include <utility>
 
 #include "core/check.h"
@@ -14,8 +13,6 @@
 
 namespace xattn {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr auto kComponents = "text_to_image";
 constexpr auto kPredictionType = "prediction_type";
@@ -76,18 +73,13 @@ std::string index_of(const TextToImageComponents& components) {
 
 /// Copies the files of a tokenizer's folder, each whole or not at all.
 void copy_tokenizer(const std::string& from, const std::string& to) {
-  std::error_code error;
-  fs::create_directories(to, error);
-  if (error) io::Subject{kComponents, to}.fail("cannot be made: " + error.message());
+  io::make_folder({kComponents, to});
   for (const auto* name : {"vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json",
                            "special_tokens_map.json", "added_tokens.json"}) {
     const auto path = from + "/" + name;
     if (!io::exists({kComponents, path})) continue;
     const io::File source(kComponents, path);
-    const auto bytes = source.read(0, source.size());
-    io::AtomicFile target(kComponents, to + "/" + name);
-    target.write(bytes.data(), bytes.size());
-    target.commit();
+    io::write_file(kComponents, to + "/" + name, source.read(0, source.size()));
   }
 }
 
@@ -152,10 +144,7 @@ void save_text_to_image(const TextToImageComponents& components, const std::stri
   save_pretrained(components.vae, folder + "/vae");
   save_scheduler(*components.scheduler, folder + "/scheduler");
   copy_tokenizer(components.tokenizer_folder, folder + "/tokenizer");
-  const auto index = index_of(components);
-  io::AtomicFile file(kComponents, folder + "/model_index.json");
-  file.write(index.data(), index.size());
-  file.commit();
+  io::write_file(kComponents, folder + "/model_index.json", index_of(components));
 }
 
 }  // namespace xattn

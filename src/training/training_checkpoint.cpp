@@ -81,10 +81,7 @@ void write_parts(const std::string& folder, const TrainingCheckpoint& checkpoint
     random.insert(kRandomKey, checkpoint.random_state);
     save_safetensors(part_file(folder, kRandomPart), random);
   }
-  const auto text = state.dump(1) + "\n";
-  io::AtomicFile file(kSaveState, (fs::path(folder) / kStateFile).string());
-  file.write(text.data(), text.size());
-  file.commit();
+  io::write_file(kSaveState, (fs::path(folder) / kStateFile).string(), state.dump(1) + "\n");
   training::write_manifest(kSaveState, folder);
 }
 
