@@ -85,6 +85,12 @@ void print_json(const std::vector<Score>& scores, const Mistakes& mistakes, bool
 
 int judge(const JudgeOptions& options) {
   const auto wanted = bada::read_wanted(options.folder);
+  // What is wrong with the pictures is said before the detector learns, for that takes seconds.
+  std::vector<bada::Picture> pictures;
+  for (const auto& picture : wanted) {
+    const auto path = std::filesystem::path(options.folder) / picture.file_name;
+    pictures.push_back(bada::load_picture(path.string()));
+  }
   const bada::Detector detector;
   std::vector<Score> scores = {{"total"}, {"en"}, {"ko"}, {"held out"}};
   Mistakes mistakes;
@@ -92,8 +98,7 @@ int judge(const JudgeOptions& options) {
   bar.begin("pictures");
   for (size_t i = 0; i < wanted.size(); ++i) {
     const auto& picture = wanted[i];
-    const auto path = std::filesystem::path(options.folder) / picture.file_name;
-    const auto seen = detector.detect(bada::load_picture(path.string()));
+    const auto seen = detector.detect(pictures[i]);
     for (auto& score : scores) {
       if (score.kind == "total" || score.kind == picture.language ||
           (score.kind == "held out" && picture.held_out))
