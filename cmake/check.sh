@@ -1,5 +1,5 @@
 # What `./x check` does beyond `./x test`, with the functions of `x`: other compilers, another standard library,
-# another processor, ThreadSanitizer, the fuzzers and clang-tidy.
+# another processor, ThreadSanitizer, the embedded model, the fuzzers and clang-tidy.
 
 check_packages() {
   has clang++ || echo clang
@@ -60,6 +60,15 @@ check_threads() {
   run_tests tsan
 }
 
+# The embedded model learns something new, and draws what it is asked for.
+check_model() {
+  build release xattn-cli bada-scenes bada-judge
+  await_originals
+  say "Testing the embedded model"
+  run_tests quality
+  run_tests fine_tuning
+}
+
 check_fuzzers() {
   build fuzz xattn_fuzzers
   say "Running each fuzzer for 20 seconds"
@@ -96,6 +105,7 @@ check_all() {
   check_libcxx
   check_arm64
   check_threads
+  check_model
   check_fuzzers
   check_tidy
 }

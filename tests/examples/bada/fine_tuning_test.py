@@ -105,7 +105,7 @@ class FineTuning(unittest.TestCase):
         self.assertLessEqual(self.umbrellas(MODEL), 0.1)
         self.succeed("xattn", "train", "text-to-image", "--data", data, "--model", MODEL, "--output", tuned, "--resolution", 128,
                      "--random-flip", "--train-text-encoder", "--max-train-steps", STEPS, "--train-batch-size", 16, "--learning-rate",
-                     3e-4, "--lr-scheduler", "cosine", "--lr-warmup-steps", 20, "--snr-gamma", 5, "--caption-dropout", 0.1,
+                     3e-4, "--lr-scheduler", "cosine", "--lr-warmup-steps", 20, "--caption-dropout", 0.1,
                      "--quiet")  # fmt: skip
         if kept := os.environ.get("XATTN_KEEP_TUNED"):
             shutil.copytree(self.folder, kept, dirs_exist_ok=True)
