@@ -303,6 +303,78 @@ TEST_P(KernelsTest, SoftmaxOverTextWhereNothingIsLeftIsZero) {
   }
 }
 
+TEST_P(KernelsTest, AddsTheMomentsOfColumns) {
+  for (const int64_t columns : {1, 7, 16, 33, 520, 1100}) {
+    for (const int64_t rows : {0, 1, 7, 8, 75, 300}) {
+      auto x = random(rows, columns + 3);
+      for (auto& each : x.data) each += 100;
+      const auto near = random(1, columns).data;
+      std::vector<float> middle(near);
+      for (auto& each : middle) each += 100;
+      std::vector<double> sums(static_cast<std::size_t>(columns) + 1, 5), squares = sums;
+      kernels_.add_moments(rows, columns, {x.data.data() + 1, x.columns}, middle.data(),
+                           sums.data(), squares.data());
+      for (int64_t c = 0; c <= columns; ++c) {
+        double sum = 5, square = 5;
+        for (int64_t r = 0; c < columns && r < rows; ++r) {
+          const double difference = double(x.at(r, c + 1)) - middle[static_cast<std::size_t>(c)];
+          sum += difference;
+          square += difference * difference;
+        }
+        const auto allowed = 1e-6 * static_cast<double>(rows);
+        EXPECT_NEAR(sums[static_cast<std::size_t>(c)], sum, allowed * 10);
+        EXPECT_NEAR(squares[static_cast<std::size_t>(c)], square, allowed * 10);
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, NormalizesEachColumnAndNothingBesideIt) {
+  for (const int64_t columns : {1, 7, 16, 33, 100}) {
+    for (const int64_t rows : {0, 1, 3, 4, 9}) {
+      auto x = random(rows, columns + 3, 4);
+      const auto mean = random(1, columns).data, scale = random(1, columns, 9).data,
+                 shift = random(1, columns).data;
+      for (const bool silu : {false, true}) {
+        Floats out{rows + 1, columns + 2};
+        for (auto& each : out.data) each = 7;
+        kernels_.normalize(rows, columns, {x.data.data() + 1, x.columns},
+                           {mean.data(), scale.data(), shift.data(), silu},
+                           {out.data.data(), out.columns});
+        for (int64_t r = 0; r <= rows; ++r) {
+          for (int64_t c = 0; c < columns + 2; ++c) {
+            if (r == rows || c >= columns) {
+              EXPECT_EQ(out.at(r, c), 7);
+              continue;
+            }
+            const auto i = static_cast<std::size_t>(c);
+            const double value = (double(x.at(r, c + 1)) - mean[i]) * scale[i] + shift[i];
+            EXPECT_NEAR(out.at(r, c), silu ? value / (1 + std::exp(-value)) : value,
+                        1e-6 * (1 + std::abs(value)));
+          }
+        }
+      }
+    }
+  }
+}
+
+// As by the definition in floats: below -88 it is -0 or so, above it is the number itself.
+TEST_P(KernelsTest, SiluOfLargeNumbersDoesNotOverflow) {
+  std::vector<float> x = {-3e38F, -1e4F, -200,  -90,       -88,  -80,        80, 90,
+                          200,    1e4F,  3e38F, kInfinity, kNaN, -kInfinity, 0,  -0.0F};
+  const std::vector<float> zeros(x.size()), ones(x.size(), 1);
+  std::vector<float> out(x.size(), 7);
+  kernels_.normalize(1, static_cast<int64_t>(x.size()), {x.data(), 16},
+                     {zeros.data(), ones.data(), zeros.data(), true}, {out.data(), 16});
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_NEAR(out[i], 0, 1e-30);
+  EXPECT_NEAR(out[5] / (-80 * std::exp(-80.0)), 1, 1e-5);
+  for (std::size_t i = 6; i < 12; ++i) EXPECT_EQ(out[i], x[i]);
+  EXPECT_TRUE(std::isnan(out[12]));
+  EXPECT_TRUE(std::isnan(out[13]));  // -∞ · 0, as LibTorch's -∞ / ∞
+  EXPECT_EQ(out[14], 0);
+  EXPECT_EQ(out[15], 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Cpu, KernelsTest, ::testing::ValuesIn(available_kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
 

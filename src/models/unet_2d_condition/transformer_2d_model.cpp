@@ -44,8 +44,8 @@ void Transformer2DModelImpl::reset() {
                       "a divisor of in_channels = " + std::to_string(channels),
                       std::to_string(groups));
   }
-  norm = register_module(
-      "norm", torch::nn::GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(1e-6)));
+  norm =
+      register_module("norm", GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(1e-6)));
   if (options.use_linear_projection()) {
     proj_in_linear = register_module("proj_in", Linear(channels, inner));
   } else {

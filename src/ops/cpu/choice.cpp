@@ -55,4 +55,8 @@ bool winograd_is_faster(int64_t tiles) {
   return tiles >= kFewest && kernels_are_faster();
 }
 
+bool group_norm_is_faster() {
+  return kernels_are_faster();
+}
+
 }  // namespace xattn::cpu
