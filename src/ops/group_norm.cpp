@@ -19,6 +19,10 @@ bool can_use_norm_kernels(const at::Tensor& x, int64_t groups, const at::Tensor&
          x.size(1) % groups == 0 && x.numel() > 0;
 }
 
+bool is_faster_norm(const at::Tensor& x) {
+  return cpu::group_norm_is_faster(cpu::lies_by_pixels(x), x.numel() / (x.size(0) * x.size(1)));
+}
+
 std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
@@ -28,7 +32,7 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
 at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
                       const at::Tensor& bias, double eps, NormActivation activation) {
   const bool silu = activation == NormActivation::kSilu;
-  if (can_use_norm_kernels(x, groups, weight, bias) && cpu::group_norm_is_faster()) {
+  if (can_use_norm_kernels(x, groups, weight, bias) && is_faster_norm(x)) {
     return cpu::group_norm(x, {groups, eps, silu}, weight, bias);
   }
   const auto normalized = at::group_norm(x, groups, if_defined(weight), if_defined(bias), eps);

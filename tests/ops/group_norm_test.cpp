@@ -159,10 +159,13 @@ TEST_F(CpuGroupNorm, NoticesAChangedWeight) {
 }
 
 TEST(GroupNormChoice, IsTheSameEachTime) {
-  const auto faster = cpu::group_norm_is_faster();
-  EXPECT_EQ(cpu::group_norm_is_faster(), faster);
-  EXPECT_LE(faster, cpu::use_kernels());
-  EXPECT_LE(faster, cpu::processor() != cpu::Processor::kOther);
+  for (const bool by_pixels : {false, true}) {
+    const auto faster = cpu::group_norm_is_faster(by_pixels, 1024);
+    EXPECT_EQ(cpu::group_norm_is_faster(by_pixels, 1024), faster);
+    EXPECT_LE(faster, cpu::use_kernels());
+    EXPECT_LE(faster, cpu::processor() != cpu::Processor::kOther);
+  }
+  EXPECT_FALSE(cpu::group_norm_is_faster(false, 64));  // a channel is too short
 }
 
 TEST(GroupNormOp, IsLibTorchsWhicheverItTakes) {
@@ -172,8 +175,10 @@ TEST(GroupNormOp, IsLibTorchsWhicheverItTakes) {
              bias = torch::randn({32});
   for (const auto activation : {NormActivation::kNone, NormActivation::kSilu}) {
     const bool silu = activation == NormActivation::kSilu;
-    EXPECT_TRUE(is_near("output", group_norm(x, 8, weight, bias, kEps, activation),
-                        in_doubles(x, 8, weight, bias, silu), kTolerance));
+    for (const auto& each : {x, x.contiguous(kPixels), x.flatten(2)}) {
+      EXPECT_TRUE(is_near("output", group_norm(each, 8, weight, bias, kEps, activation),
+                          in_doubles(each, 8, weight, bias, silu), kTolerance));
+    }
     const auto expect_libtorchs = [&](const char* what, const at::Tensor& input,
                                       const at::Tensor& scale, const at::Tensor& shift) {
       EXPECT_TRUE(is_same(what, group_norm(input, 8, scale, shift, kEps, activation),

@@ -26,69 +26,80 @@ struct Moments {
   }
 };
 
-/// Numbers side by side in memory of which each `width` are a row, and the groups of its columns.
-struct GroupRun {
-  const float* data;
-  int64_t length, width, groups;
-};
+// Sums of what differs from a number near the mean keep their digits. Near is the mean of some of
+// the numbers, far apart.
+constexpr int64_t kPlacesForNear = 4;
 
-/// Takes the moments of runs; what a thread works in.
-class MomentsOfRuns {
+Moments moments_near(float near, int64_t count, double sum, double squares) {
+  const auto all = static_cast<double>(count);
+  // In this order a NaN stays.
+  return {all, double{near} + sum / all, std::max(squares - sum * sum / all, 0.0)};
+}
+
+Moments moments_of(const float* x, int64_t count) {
+  constexpr int64_t kNumbersOfPlace = 64;
+  const auto& kernel = kernels();
+  const auto places = count < kPlacesForNear * kNumbersOfPlace ? 1 : kPlacesForNear,
+             numbers = std::min(count, kNumbersOfPlace);
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < places; ++i) {
+    kernel.add_moments_alike(numbers, x + count / places * i, 0, &sum, &squares);
+  }
+  const auto near = static_cast<float>(sum / static_cast<double>(places * numbers));
+  sum = squares = 0;
+  kernel.add_moments_alike(count, x, near, &sum, &squares);
+  return moments_near(near, count, sum, squares);
+}
+
+/// The moments of pixels' groups of channels; what a thread works in.
+class MomentsOfPixels {
  public:
-  explicit MomentsOfRuns(int64_t width)
-      : near_(width),
-        sums_(static_cast<std::size_t>(width)),
-        squares_(static_cast<std::size_t>(width)) {}
+  MomentsOfPixels(int64_t channels, int64_t groups)
+      : channels_(channels),
+        groups_(groups),
+        near_(channels),
+        sums_(static_cast<std::size_t>(channels)),
+        squares_(static_cast<std::size_t>(channels)) {}
 
-  /// `moments` are those of each group.
-  void take(GroupRun run, Moments* moments) {
-    run.width = std::min(run.width, run.length);
-    const auto rows = run.length / run.width, rest = run.length % run.width;
-    // Sums of what differs from a number near the mean keep their digits: near is the mean of some
-    // rows far apart.
-    const auto some = std::min(kRowsForNear, rows);
-    std::fill_n(near_.data(), run.width, 0.0F);
-    add(some, run.width, run.data, rows / some * run.width);
-    for_each_group(run, [&](int64_t group, double sum, double, int64_t columns) {
-      const auto near = static_cast<float>(sum / static_cast<double>(some * columns));
+  void take(const float* x, int64_t pixels, Moments* moments) {
+    const auto places = std::min(kPlacesForNear, pixels), columns = channels_ / groups_;
+    std::fill_n(near_.data(), channels_, 0.0F);
+    add(x, places, pixels / places);
+    for_each_group([&](int64_t group, double sum, double) {
+      const auto near = static_cast<float>(sum / static_cast<double>(places * columns));
       std::fill_n(near_.data() + group * columns, columns, near);
     });
-    add(rows, run.width, run.data, run.width);
-    if (rest > 0) add(1, rest, run.data + rows * run.width, rest);
-    for_each_group(run, [&](int64_t group, double sum, double squares, int64_t columns) {
-      const auto count = static_cast<double>(rows * columns + rest);
-      // In this order a NaN stays.
-      moments[group] = {count, double{near_.data()[group * columns]} + sum / count,
-                        std::max(squares - sum * sum / count, 0.0)};
+    add(x, pixels, 1);
+    for_each_group([&](int64_t group, double sum, double squares) {
+      moments[group] = moments_near(near_.data()[group * columns], pixels * columns, sum, squares);
     });
   }
 
  private:
-  static constexpr int64_t kRowsForNear = 4;
-
-  void add(int64_t rows, int64_t columns, const float* data, int64_t row_step) {
-    kernel_.add_moments(rows, columns, {const_cast<float*>(data), row_step}, near_.data(),
+  void add(const float* x, int64_t pixels, int64_t step) {
+    kernel_.add_moments(pixels, channels_, {const_cast<float*>(x), step * channels_}, near_.data(),
                         sums_.data(), squares_.data());
   }
 
-  /// Calls use(group, sum, sum of squares, columns of a group), and begins anew.
+  /// Calls use(group, sum, sum of squares), and begins anew.
   template <typename Use>
-  void for_each_group(const GroupRun& run, const Use& use) {
-    const auto columns = run.width / run.groups;
-    for (int64_t group = 0, c = 0; group < run.groups; ++group) {
+  void for_each_group(const Use& use) {
+    const auto columns = static_cast<std::size_t>(channels_ / groups_);
+    std::size_t c = 0;
+    for (int64_t group = 0; group < groups_; ++group) {
       double sum = 0, squares = 0;
       for (const auto end = c + columns; c < end; ++c) {
-        const auto i = static_cast<std::size_t>(c);
-        sum += sums_[i];
-        squares += squares_[i];
+        sum += sums_[c];
+        squares += squares_[c];
       }
-      use(group, sum, squares, columns);
+      use(group, sum, squares);
     }
     std::fill(sums_.begin(), sums_.end(), 0);
     std::fill(squares_.begin(), squares_.end(), 0);
   }
 
   const Kernels& kernel_ = kernels();
+  int64_t channels_, groups_;
   AlignedFloats near_;
   std::vector<double> sums_, squares_;
 };
@@ -105,11 +116,11 @@ class GroupNormalization {
         channels_(x.size(1)),
         pixels_(x.size(2) * x.size(3)),
         by_pixels_(by_pixels),
-        width_(by_pixels ? channels_ : kWidth),
         groups_of_run_(by_pixels ? settings.groups : 1),
         runs_(by_pixels ? batch_ : batch_ * settings.groups),
         run_(x.numel() / runs_),
-        block_(std::max(kFewestRows, kBlockFloats / width_ / 8 * 8) * width_),
+        block_(by_pixels ? std::max(kFewestPixels, kBlockFloats / channels_ / 8 * 8) * channels_
+                         : kBlockFloats),
         blocks_of_run_(divide_up(run_, block_)),
         factors_(3 * batch_ * channels_) {}
 
@@ -120,23 +131,25 @@ class GroupNormalization {
 
  private:
   // Blocks depend on the shape alone, and so does each sum.
-  static constexpr int64_t kBlockFloats = 64 << 10, kFewestRows = 64;
-  // Columns of a row where the pixels of a channel lie side by side: for sums, and for factors,
-  // which are the same for all.
-  static constexpr int64_t kWidth = 256, kFactors = 64;
+  static constexpr int64_t kBlockFloats = 64 << 10, kFewestPixels = 64;
 
   /// Of each run's blocks, of each block's groups.
   std::vector<Moments> take_moments() const {
     std::vector<Moments> moments(static_cast<std::size_t>(runs_ * blocks_of_run_ * groups_of_run_));
-    at::parallel_for(0, runs_ * blocks_of_run_, grain(block_), [&](int64_t begin, int64_t end) {
-      MomentsOfRuns of_runs(width_);
-      for (auto i = begin; i < end; ++i) {
-        const auto first = i % blocks_of_run_ * block_;
-        const GroupRun run = {x_ + i / blocks_of_run_ * run_ + first, std::min(block_, run_ - first),
-                         width_, groups_of_run_};
-        of_runs.take(run, moments.data() + i * groups_of_run_);
-      }
-    });
+    at::parallel_for(
+        0, runs_ * blocks_of_run_, grain(std::min(block_, run_)), [&](int64_t begin, int64_t end) {
+          MomentsOfPixels of_pixels(by_pixels_ ? channels_ : 0, groups_of_run_);
+          for (auto i = begin; i < end; ++i) {
+            const auto first = i % blocks_of_run_ * block_, length = std::min(block_, run_ - first);
+            const auto* const x = x_ + i / blocks_of_run_ * run_ + first;
+            auto* const found = moments.data() + i * groups_of_run_;
+            if (by_pixels_) {
+              of_pixels.take(x, length / channels_, found);
+            } else {
+              *found = moments_of(x, length);
+            }
+          }
+        });
     return moments;
   }
 
@@ -167,9 +180,8 @@ class GroupNormalization {
 
   void normalize_by_pixels() const {
     const auto blocks = batch_ * blocks_of_run_;
-    at::parallel_for(0, blocks, grain(block_), [&](int64_t begin, int64_t end) {
-      // What was read last is still in the cache.
-      for (auto i = end; i-- > begin;) {
+    at::parallel_for(0, blocks, grain(std::min(block_, run_)), [&](int64_t begin, int64_t end) {
+      for (auto i = begin; i < end; ++i) {
         const auto image = i / blocks_of_run_, first = i % blocks_of_run_ * block_,
                    c = image * channels_, at = image * run_ + first;
         kernel_.normalize(
@@ -180,18 +192,11 @@ class GroupNormalization {
   }
 
   void normalize_by_channels() const {
-    const auto width = std::min(kFactors, pixels_), rows = pixels_ / width, rest = pixels_ % width;
     at::parallel_for(0, batch_ * channels_, grain(pixels_), [&](int64_t begin, int64_t end) {
-      const AlignedFloats factors(3 * width);
-      float *const mean = factors.data(), *const scale = mean + width, *const shift = scale + width;
-      const Normalization norm = {mean, scale, shift, settings_.silu};
-      for (auto i = end; i-- > begin;) {
-        std::fill_n(mean, width, means()[i]);
-        std::fill_n(scale, width, scales()[i]);
-        std::fill_n(shift, width, shifts()[i]);
-        const auto at = i * pixels_, last = at + rows * width;
-        kernel_.normalize(rows, width, input(at, width), norm, {out_ + at, width});
-        if (rest > 0) kernel_.normalize(1, rest, input(last, rest), norm, {out_ + last, rest});
+      for (auto i = begin; i < end; ++i) {
+        kernel_.normalize_alike(pixels_, x_ + i * pixels_,
+                                {means() + i, scales() + i, shifts() + i, settings_.silu},
+                                out_ + i * pixels_);
       }
     });
   }
@@ -214,20 +219,28 @@ class GroupNormalization {
   int64_t batch_, channels_, pixels_;
   bool by_pixels_;
   /// Runs of numbers of which all groups are: an image pixel by pixel, or a group's channels.
-  int64_t width_, groups_of_run_, runs_, run_, block_, blocks_of_run_;
+  int64_t groups_of_run_, runs_, run_, block_, blocks_of_run_;
   AlignedFloats factors_;
 };
 
+at::Tensor images_of(const at::Tensor& x) {
+  return x.dim() == 3 ? x.unsqueeze(2) : x;
+}
+
 }  // namespace
+
+bool lies_by_pixels(const at::Tensor& x) {
+  return images_of(x).suggest_memory_format() == at::MemoryFormat::ChannelsLast;
+}
 
 at::Tensor group_norm(const at::Tensor& x, const GroupNormSettings& settings,
                       const at::Tensor& weight, const at::Tensor& bias) {
-  const auto images = x.dim() == 3 ? x.unsqueeze(2) : x;
-  const auto format = images.suggest_memory_format();
+  const auto images = images_of(x);
+  const bool by_pixels = lies_by_pixels(x);
+  const auto format = by_pixels ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
   const auto input = images.contiguous(format);
   const auto out = at::empty(images.sizes(), images.options(), format);
   const auto weights = weight.contiguous(), biases = bias.defined() ? bias.contiguous() : bias;
-  const bool by_pixels = format == at::MemoryFormat::ChannelsLast;
   GroupNormalization(input, settings, out, by_pixels)
       .compute(weights.const_data_ptr<float>(),
                biases.defined() ? biases.const_data_ptr<float>() : nullptr);

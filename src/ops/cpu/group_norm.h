@@ -6,6 +6,9 @@
 
 namespace xattn::cpu {
 
+/// Whether images `[B, C, N]` or `[B, C, H, W]` lie pixel by pixel, not channel by channel.
+bool lies_by_pixels(const at::Tensor& x);
+
 struct GroupNormSettings {
   int64_t groups;
   double eps;

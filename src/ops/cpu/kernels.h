@@ -104,8 +104,12 @@ struct Kernels {
   /// for each column. x has a column_step of 1.
   void (*add_moments)(int64_t rows, int64_t columns, Matrix x, const float* near, double* sums,
                       double* squares);
+  /// The same for elements side by side, with one number and one sum of each kind.
+  void (*add_moments_alike)(int64_t count, const float* x, float near, double* sum, double* square);
   /// Normalises each element as its column says; x and out have a column_step of 1.
   void (*normalize)(int64_t rows, int64_t columns, Matrix x, Normalization norm, Matrix out);
+  /// The same for elements side by side, each as the first column says.
+  void (*normalize_alike)(int64_t count, const float* x, Normalization norm, float* out);
 };
 
 /// Those that run on this processor, fastest first.

@@ -35,7 +35,9 @@ struct VectorKernels {
             Tiles::enter_tiles,
             Tiles::leave_tiles,
             GroupNorm::add_moments,
-            GroupNorm::normalize};
+            GroupNorm::add_moments_alike,
+            GroupNorm::normalize,
+            GroupNorm::normalize_alike};
   }
 };
 
