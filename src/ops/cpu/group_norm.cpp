@@ -119,52 +119,65 @@ class GroupNormalization {
         groups_of_run_(by_pixels ? settings.groups : 1),
         runs_(by_pixels ? batch_ : batch_ * settings.groups),
         run_(x.numel() / runs_),
-        block_(by_pixels ? std::max(kFewestPixels, kBlockFloats / channels_ / 8 * 8) * channels_
-                         : kBlockFloats),
+        block_(std::min(
+            run_, by_pixels ? std::max(kFewestPixels, kBlockFloats / channels_ / 8 * 8) * channels_
+                            : kBlockFloats)),
         blocks_of_run_(divide_up(run_, block_)),
         factors_(3 * batch_ * channels_) {}
 
   void compute(const float* weight, const float* bias) const {
-    make_factors(take_moments(), weight, bias);
-    by_pixels_ ? normalize_by_pixels() : normalize_by_channels();
+    // Some runs after the other: what was read for the moments is still in the last cache.
+    const auto at_once = std::max<int64_t>(1, kCachedFloats / run_);
+    for (int64_t first = 0; first < runs_; first += at_once) {
+      const Runs some = {first, std::min(at_once, runs_ - first)};
+      make_factors(some, take_moments(some), weight, bias);
+      by_pixels_ ? normalize_by_pixels(some) : normalize_by_channels(some);
+    }
   }
 
  private:
   // Blocks depend on the shape alone, and so does each sum.
   static constexpr int64_t kBlockFloats = 64 << 10, kFewestPixels = 64;
+  static constexpr int64_t kCachedFloats = 512 << 10;
+
+  struct Runs {
+    int64_t first, count;
+  };
 
   /// Of each run's blocks, of each block's groups.
-  std::vector<Moments> take_moments() const {
-    std::vector<Moments> moments(static_cast<std::size_t>(runs_ * blocks_of_run_ * groups_of_run_));
-    at::parallel_for(
-        0, runs_ * blocks_of_run_, grain(std::min(block_, run_)), [&](int64_t begin, int64_t end) {
-          MomentsOfPixels of_pixels(by_pixels_ ? channels_ : 0, groups_of_run_);
-          for (auto i = begin; i < end; ++i) {
-            const auto first = i % blocks_of_run_ * block_, length = std::min(block_, run_ - first);
-            const auto* const x = x_ + i / blocks_of_run_ * run_ + first;
-            auto* const found = moments.data() + i * groups_of_run_;
-            if (by_pixels_) {
-              of_pixels.take(x, length / channels_, found);
-            } else {
-              *found = moments_of(x, length);
-            }
-          }
-        });
+  std::vector<Moments> take_moments(Runs runs) const {
+    const auto blocks = runs.count * blocks_of_run_;
+    std::vector<Moments> moments(static_cast<std::size_t>(blocks * groups_of_run_));
+    const auto* const data = x_ + runs.first * run_;
+    at::parallel_for(0, blocks, grain(block_), [&](int64_t begin, int64_t end) {
+      MomentsOfPixels of_pixels(by_pixels_ ? channels_ : 0, groups_of_run_);
+      for (auto i = begin; i < end; ++i) {
+        const auto first = i % blocks_of_run_ * block_, length = std::min(block_, run_ - first);
+        const auto* const x = data + i / blocks_of_run_ * run_ + first;
+        auto* const found = moments.data() + i * groups_of_run_;
+        if (by_pixels_) {
+          of_pixels.take(x, length / channels_, found);
+        } else {
+          *found = moments_of(x, length);
+        }
+      }
+    });
     return moments;
   }
 
   /// Factors of each channel: (x - mean) · scale + shift. Only a float of the mean can be taken
   /// from x; the shift makes up for the rest of its digits.
-  void make_factors(const std::vector<Moments>& moments, const float* weight,
+  void make_factors(Runs runs, const std::vector<Moments>& moments, const float* weight,
                     const float* bias) const {
     const auto columns = channels_ / settings_.groups;
-    for (int64_t i = 0; i < batch_ * settings_.groups; ++i) {
+    for (int64_t n = 0; n < runs.count * groups_of_run_; ++n) {
       Moments all;
       for (int64_t block = 0; block < blocks_of_run_; ++block) {
-        const auto run = i / groups_of_run_, group = i % groups_of_run_;
+        const auto run = n / groups_of_run_, group = n % groups_of_run_;
         all.add(moments[static_cast<std::size_t>((run * blocks_of_run_ + block) * groups_of_run_ +
                                                  group)]);
       }
+      const auto i = runs.first * groups_of_run_ + n;
       const auto mean = static_cast<float>(all.mean);
       const auto inverse = 1 / std::sqrt(all.squares / all.count + settings_.eps);
       for (int64_t c = 0; c < columns; ++c) {
@@ -178,9 +191,9 @@ class GroupNormalization {
     }
   }
 
-  void normalize_by_pixels() const {
-    const auto blocks = batch_ * blocks_of_run_;
-    at::parallel_for(0, blocks, grain(std::min(block_, run_)), [&](int64_t begin, int64_t end) {
+  void normalize_by_pixels(Runs runs) const {
+    const auto before = runs.first * blocks_of_run_, after = before + runs.count * blocks_of_run_;
+    at::parallel_for(before, after, grain(block_), [&](int64_t begin, int64_t end) {
       for (auto i = begin; i < end; ++i) {
         const auto image = i / blocks_of_run_, first = i % blocks_of_run_ * block_,
                    c = image * channels_, at = image * run_ + first;
@@ -191,8 +204,10 @@ class GroupNormalization {
     });
   }
 
-  void normalize_by_channels() const {
-    at::parallel_for(0, batch_ * channels_, grain(pixels_), [&](int64_t begin, int64_t end) {
+  void normalize_by_channels(Runs runs) const {
+    const auto columns = channels_ / settings_.groups, before = runs.first * columns;
+    const auto after = before + runs.count * columns;
+    at::parallel_for(before, after, grain(pixels_), [&](int64_t begin, int64_t end) {
       for (auto i = begin; i < end; ++i) {
         kernel_.normalize_alike(pixels_, x_ + i * pixels_,
                                 {means() + i, scales() + i, shifts() + i, settings_.silu},
