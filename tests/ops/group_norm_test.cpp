@@ -21,13 +21,13 @@ namespace {
 using testing::is_near;
 using testing::is_same;
 
-constexpr double kTolerance = 2e-6, kEps = 1e-5;
-constexpr auto kPixels = at::MemoryFormat::ChannelsLast;
+constexpr double kNormTolerance = 2e-6, kNormEps = 1e-5;
+constexpr auto kByPixels = at::MemoryFormat::ChannelsLast;
 
 at::Tensor by_libtorch(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
                        const at::Tensor& bias, bool silu) {
-  const auto output =
-      at::group_norm(x, groups, weight, bias.defined() ? std::optional(bias) : std::nullopt, kEps);
+  const auto output = at::group_norm(x, groups, weight,
+                                     bias.defined() ? std::optional(bias) : std::nullopt, kNormEps);
   return silu ? at::silu(output) : output;
 }
 
@@ -64,15 +64,16 @@ TEST_F(CpuGroupNorm, OfAnySizeInAnyLayoutIsLibTorchs) {
     const auto weight = torch::randn({channels}), bias = torch::randn({channels});
     for (const double mean : {0.0, -3.0, 1000.0}) {
       const auto x = torch::randn({batch, channels, height, width}) + mean;
-      const auto part = torch::cat({x, x}, 3).slice(3, width), pixels = x.contiguous(kPixels),
+      const auto part = torch::cat({x, x}, 3).slice(3, width), pixels = x.contiguous(kByPixels),
                  part_of_pixels = torch::cat({pixels, pixels}, 2).slice(2, height);
       for (const bool silu : {false, true}) {
         const auto expected = in_doubles(x, groups, weight, bias, silu);
         for (const auto& each : {x, pixels, part, part_of_pixels}) {
-          const auto output = cpu::group_norm(each, {groups, kEps, silu}, weight, bias);
-          EXPECT_TRUE(is_near("output", output, expected, kTolerance))
+          const auto output = cpu::group_norm(each, {groups, kNormEps, silu}, weight, bias);
+          EXPECT_TRUE(is_near("output", output, expected, kNormTolerance))
               << x.sizes() << " in " << groups << ", mean " << mean;
-          EXPECT_EQ(output.strides(), at::group_norm(each, groups, weight, bias, kEps).strides());
+          EXPECT_EQ(output.strides(),
+                    at::group_norm(each, groups, weight, bias, kNormEps).strides());
         }
       }
     }
@@ -82,10 +83,10 @@ TEST_F(CpuGroupNorm, OfAnySizeInAnyLayoutIsLibTorchs) {
 TEST_F(CpuGroupNorm, OfTokensIsThatOfTheirImage) {
   const auto image = torch::randn({2, 64, 9, 7}), weight = torch::randn({64});
   const auto expected = in_doubles(image, 8, weight, {}, false).flatten(2);
-  for (const auto& x : {image, image.contiguous(kPixels)}) {
+  for (const auto& x : {image, image.contiguous(kByPixels)}) {
     const auto tokens = x.flatten(2);
-    const auto output = cpu::group_norm(tokens, {8, kEps, false}, weight, {});
-    EXPECT_TRUE(is_near("output", output, expected, kTolerance));
+    const auto output = cpu::group_norm(tokens, {8, kNormEps, false}, weight, {});
+    EXPECT_TRUE(is_near("output", output, expected, kNormTolerance));
     EXPECT_EQ(output.strides(), tokens.strides());
   }
 }
@@ -95,9 +96,9 @@ TEST_F(CpuGroupNorm, KeepsItsDigitsBesideOutliers) {
   const auto weight = torch::randn({32}), bias = torch::randn({32});
   auto x = torch::full({1, 32, 64, 64}, 1000.0) + 1e-3 * torch::randn({1, 32, 64, 64});
   x.slice(2, 0, 2).zero_();
-  for (const auto& each : {x, x.contiguous(kPixels), torch::full_like(x, 1000.1)}) {
-    EXPECT_TRUE(is_near("output", cpu::group_norm(each, {8, kEps, false}, weight, bias),
-                        in_doubles(each, 8, weight, bias, false), kTolerance));
+  for (const auto& each : {x, x.contiguous(kByPixels), torch::full_like(x, 1000.1)}) {
+    EXPECT_TRUE(is_near("output", cpu::group_norm(each, {8, kNormEps, false}, weight, bias),
+                        in_doubles(each, 8, weight, bias, false), kNormTolerance));
   }
 }
 
@@ -106,16 +107,16 @@ TEST_F(CpuGroupNorm, OfWhatIsNotANumberIsNone) {
   constexpr auto kNaN = std::numeric_limits<float>::quiet_NaN();
   const auto weight = torch::randn({32}), bias = torch::randn({32});
   for (const float value : {kInfinity, -kInfinity, kNaN}) {
-    for (const auto format : {at::MemoryFormat::Contiguous, kPixels}) {
+    for (const auto format : {at::MemoryFormat::Contiguous, kByPixels}) {
       for (const int64_t row : {0, 30}) {
         auto x = torch::randn({2, 32, 40, 40}).contiguous(format);
         x[1][13][row][3] = value;
         for (const bool silu : {false, true}) {
-          const auto output = cpu::group_norm(x, {8, kEps, silu}, weight, bias);
+          const auto output = cpu::group_norm(x, {8, kNormEps, silu}, weight, bias);
           EXPECT_TRUE(output.isnan().equal(by_libtorch(x, 8, weight, bias, silu).isnan()));
           EXPECT_EQ(output.isnan().sum().item<int64_t>(), 4 * 40 * 40);
-          EXPECT_TRUE(
-              is_near("elsewhere", output[0], in_doubles(x, 8, weight, bias, silu)[0], kTolerance));
+          EXPECT_TRUE(is_near("elsewhere", output[0], in_doubles(x, 8, weight, bias, silu)[0],
+                              kNormTolerance));
         }
       }
     }
@@ -124,13 +125,13 @@ TEST_F(CpuGroupNorm, OfWhatIsNotANumberIsNone) {
 
 TEST_F(CpuGroupNorm, WithLargeOutputsOfSiluIsLibTorchs) {
   auto weight = torch::full({32}, 1e3), bias = torch::zeros({32});
-  weight[3] = kEps;
+  weight[3] = kNormEps;
   bias[7] = std::numeric_limits<float>::infinity();
   bias[9] = -std::numeric_limits<float>::infinity();
   bias[11] = 3e38;
   bias[13] = -3e38;
   const auto x = torch::randn({1, 32, 8, 8});
-  const auto output = cpu::group_norm(x, {8, kEps, true}, weight, bias),
+  const auto output = cpu::group_norm(x, {8, kNormEps, true}, weight, bias),
              expected = by_libtorch(x, 8, weight, bias, true);
   EXPECT_TRUE(at::allclose(output, expected, 1e-5, 1e-5, /*equal_nan=*/true));
 }
@@ -138,12 +139,13 @@ TEST_F(CpuGroupNorm, WithLargeOutputsOfSiluIsLibTorchs) {
 TEST_F(CpuGroupNorm, IsTheSameOnAnyNumberOfCores) {
   const auto threads = at::get_num_threads();
   const auto weight = torch::randn({48}), bias = torch::randn({48});
-  for (const auto format : {at::MemoryFormat::Contiguous, kPixels}) {
+  for (const auto format : {at::MemoryFormat::Contiguous, kByPixels}) {
     const auto x = torch::randn({2, 48, 121, 75}).contiguous(format);
-    const auto expected = cpu::group_norm(x, {16, kEps, true}, weight, bias);
+    const auto expected = cpu::group_norm(x, {16, kNormEps, true}, weight, bias);
     for (const int some : {1, 2, 3, 8}) {
       at::set_num_threads(some);
-      EXPECT_TRUE(is_same("output", cpu::group_norm(x, {16, kEps, true}, weight, bias), expected));
+      EXPECT_TRUE(
+          is_same("output", cpu::group_norm(x, {16, kNormEps, true}, weight, bias), expected));
     }
     at::set_num_threads(threads);
   }
@@ -154,8 +156,8 @@ TEST_F(CpuGroupNorm, NoticesAChangedWeight) {
   const auto x = torch::randn({1, 32, 16, 16}), weight = torch::randn({32}),
              expected = in_doubles(x, 8, weight, {}, true);
   weight[5] += 1e-3;
-  EXPECT_FALSE(
-      is_near("output", cpu::group_norm(x, {8, kEps, true}, weight, {}), expected, kTolerance));
+  EXPECT_FALSE(is_near("output", cpu::group_norm(x, {8, kNormEps, true}, weight, {}), expected,
+                       kNormTolerance));
 }
 
 TEST(GroupNormChoice, IsTheSameEachTime) {
@@ -175,13 +177,13 @@ TEST(GroupNormOp, IsLibTorchsWhicheverItTakes) {
              bias = torch::randn({32});
   for (const auto activation : {NormActivation::kNone, NormActivation::kSilu}) {
     const bool silu = activation == NormActivation::kSilu;
-    for (const auto& each : {x, x.contiguous(kPixels), x.flatten(2)}) {
-      EXPECT_TRUE(is_near("output", group_norm(each, 8, weight, bias, kEps, activation),
-                          in_doubles(each, 8, weight, bias, silu), kTolerance));
+    for (const auto& each : {x, x.contiguous(kByPixels), x.flatten(2)}) {
+      EXPECT_TRUE(is_near("output", group_norm(each, 8, weight, bias, kNormEps, activation),
+                          in_doubles(each, 8, weight, bias, silu), kNormTolerance));
     }
     const auto expect_libtorchs = [&](const char* what, const at::Tensor& input,
                                       const at::Tensor& scale, const at::Tensor& shift) {
-      EXPECT_TRUE(is_same(what, group_norm(input, 8, scale, shift, kEps, activation),
+      EXPECT_TRUE(is_same(what, group_norm(input, 8, scale, shift, kNormEps, activation),
                           by_libtorch(input, 8, scale, shift, silu)));
     };
     expect_libtorchs("no image", x.slice(0, 0, 0), weight, bias);
@@ -191,25 +193,26 @@ TEST(GroupNormOp, IsLibTorchsWhicheverItTakes) {
       expect_libtorchs("type", x.to(type), weight.to(type), bias.to(type));
     }
   }
-  EXPECT_TRUE(is_same("plain", group_norm(x, 8, {}, {}, kEps), at::group_norm(x, 8, {}, {}, kEps)));
-  EXPECT_ANY_THROW(group_norm(x, 7, weight, bias, kEps));
-  EXPECT_ANY_THROW(group_norm(x, 0, weight, bias, kEps));
-  EXPECT_ANY_THROW(group_norm(x, 8, weight.slice(0, 0, 16), bias, kEps));
-  EXPECT_ANY_THROW(group_norm(x, 8, weight, bias.slice(0, 0, 16), kEps));
+  EXPECT_TRUE(is_same("plain", xattn::group_norm(x, 8, {}, {}, kNormEps),
+                      at::group_norm(x, 8, {}, {}, kNormEps)));
+  EXPECT_ANY_THROW(group_norm(x, 7, weight, bias, kNormEps));
+  EXPECT_ANY_THROW(group_norm(x, 0, weight, bias, kNormEps));
+  EXPECT_ANY_THROW(group_norm(x, 8, weight.slice(0, 0, 16), bias, kNormEps));
+  EXPECT_ANY_THROW(group_norm(x, 8, weight, bias.slice(0, 0, 16), kNormEps));
 }
 
 TEST(GroupNormOp, GivesWayToGradientsAndAutocast) {
   torch::manual_seed(33);
   const auto x = torch::randn({2, 32, 24, 24}), weight = torch::randn({32}).requires_grad_(true),
              bias = torch::randn({32});
-  const auto output = group_norm(x, 8, weight, bias, kEps, NormActivation::kSilu);
+  const auto output = group_norm(x, 8, weight, bias, kNormEps, NormActivation::kSilu);
   EXPECT_TRUE(
       is_same("output", output.detach(), by_libtorch(x, 8, weight, bias, /*silu=*/true).detach()));
   output.sum().backward();
   EXPECT_TRUE(weight.grad().defined());
   const torch::NoGradGuard no_grad;
   at::autocast::set_autocast_enabled(at::kCPU, true);
-  const auto cast = group_norm(x, 8, weight, bias, kEps, NormActivation::kSilu),
+  const auto cast = group_norm(x, 8, weight, bias, kNormEps, NormActivation::kSilu),
              expected = by_libtorch(x, 8, weight, bias, /*silu=*/true);
   at::autocast::set_autocast_enabled(at::kCPU, false);
   at::autocast::clear_cache();
