@@ -134,9 +134,11 @@ Cases cases_with(const std::string& text) {
     if (test.name.find(text) != std::string::npos) found.layers.push_back(test);
   }
   if (found.modules.empty() && found.layers.empty()) {
-    throw UsageError(fmt::format(
-        "--case: '{}' is in the name of none of: {}, Linear ROWSxIN->OUT, Conv2d BxCxHxW->OUT",
-        text, names));
+    throw UsageError(
+        fmt::format("--case: '{}' is in the name of none of: {}, Linear ROWSxIN->OUT, Conv2d "
+                    "BxCxHxW->OUT, Conv2d "
+                    "1x1 BxCxHxW->OUT, GroupNorm BxCxHxW, GroupNorm+SiLU BxCxHxW",
+                    text, names));
   }
   return found;
 }

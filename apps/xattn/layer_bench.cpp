@@ -1,8 +1,10 @@
 #include "layer_bench.h"
 
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/group_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/silu.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include "support/difference.h"
 #include "timing.h"
 #include "xattn/ops/conv2d.h"
+#include "xattn/ops/group_norm.h"
 #include "xattn/ops/linear.h"
 
 namespace xattn::apps {
@@ -43,6 +46,35 @@ LayerCase conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size) {
                        bias = at::randn({out});
             return LayerPair{[=] { return xattn::conv2d(x, weight, bias, 1, 1); },
                              [=] { return at::conv2d(x, weight, bias, 1, 1); }};
+          }};
+}
+
+/// Images whose channels lie side by side, as convolutions leave them.
+at::Tensor pixels(int64_t batch, int64_t channels, int64_t size) {
+  return at::randn({batch, channels, size, size}).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+LayerCase pointwise_conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size) {
+  return {fmt::format("Conv2d 1x1 {}x{}x{}x{}->{}", batch, in, size, size, out), [=] {
+            const auto x = pixels(batch, in, size), weight = at::randn({out, in, 1, 1}),
+                       bias = at::randn({out});
+            return LayerPair{[=] { return xattn::conv2d(x, weight, bias, 1, 0); },
+                             [=] { return at::conv2d(x, weight, bias); }};
+          }};
+}
+
+LayerCase group_norm_case(bool silu, int64_t batch, int64_t channels, int64_t size) {
+  return {fmt::format("GroupNorm{} {}x{}x{}x{}", silu ? "+SiLU" : "", batch, channels, size, size),
+          [=] {
+            const auto x = pixels(batch, channels, size), weight = at::randn({channels}),
+                       bias = at::randn({channels});
+            const auto activation = silu ? NormActivation::kSilu : NormActivation::kNone;
+            return LayerPair{
+                [=] { return xattn::group_norm(x, 32, weight, bias, 1e-5, activation); },
+                [=] {
+                  const auto output = at::group_norm(x, 32, weight, bias, 1e-5);
+                  return silu ? at::silu(output) : output;
+                }};
           }};
 }
 
@@ -100,12 +132,46 @@ void add_conv2d_cases(std::vector<LayerCase>& cases) {
   }
 }
 
+void add_pointwise_conv2d_cases(std::vector<LayerCase>& cases) {
+  for (const auto& [in, out, size] : {std::tuple<int64_t, int64_t, int64_t>{320, 320, 64},
+                                      {960, 320, 64},
+                                      {640, 640, 32},
+                                      {1920, 640, 32},
+                                      {1280, 1280, 16},
+                                      {2560, 1280, 16},
+                                      {2560, 1280, 8},
+                                      {512, 256, 256},
+                                      {256, 128, 512},
+                                      {4, 4, 64}}) {
+    cases.push_back(pointwise_conv2d_case(1, in, out, size));
+  }
+}
+
+void add_group_norm_cases(std::vector<LayerCase>& cases) {
+  for (const bool silu : {true, false}) {
+    for (const auto& [channels, size] : {std::pair<int64_t, int64_t>{320, 64},
+                                         {960, 64},
+                                         {640, 32},
+                                         {1920, 32},
+                                         {1280, 16},
+                                         {2560, 16},
+                                         {1280, 8},
+                                         {512, 64},
+                                         {512, 256},
+                                         {128, 512}}) {
+      cases.push_back(group_norm_case(silu, 1, channels, size));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<LayerCase> layer_cases() {
   std::vector<LayerCase> cases;
   add_linear_cases(cases);
   add_conv2d_cases(cases);
+  add_pointwise_conv2d_cases(cases);
+  add_group_norm_cases(cases);
   return cases;
 }
 

@@ -92,7 +92,7 @@ std::optional<at::Tensor> clip_mask(const Arguments& in) {
 }
 
 std::vector<Runner> make_runners() {
-  auto all = plain<LinearImpl, Conv2dImpl, torch::nn::LayerNormImpl, torch::nn::GroupNormImpl,
+  auto all = plain<LinearImpl, Conv2dImpl, torch::nn::LayerNormImpl, GroupNormImpl,
                    torch::nn::EmbeddingImpl, torch::nn::DropoutImpl, GELUImpl, GEGLUImpl,
                    FeedForwardImpl, TimestepsImpl, Downsample2DImpl, CLIPMLPImpl>();
   const auto add = [&]<typename Impl>(Outputs (*run)(Impl&, const Arguments&)) {

@@ -56,6 +56,7 @@
 #include <xattn/nn/downsample_2d.h>
 #include <xattn/nn/feed_forward.h>
 #include <xattn/nn/gradient_checkpoint.h>
+#include <xattn/nn/group_norm.h>
 #include <xattn/nn/initialization.h>
 #include <xattn/nn/linear.h>
 #include <xattn/nn/resnet_block_2d.h>
@@ -64,6 +65,7 @@
 #include <xattn/ops/attention_path.h>
 #include <xattn/ops/conv2d.h>
 #include <xattn/ops/cross_attention.h>
+#include <xattn/ops/group_norm.h>
 #include <xattn/ops/linear.h>
 #include <xattn/ops/prepared_text.h>
 #include <xattn/pipelines/cancellation.h>

@@ -38,8 +38,7 @@ void AttentionImpl::reset() {
                         std::to_string(groups));
     }
     group_norm = register_module(
-        "group_norm",
-        torch::nn::GroupNorm(torch::nn::GroupNormOptions(groups, query_dim).eps(options.eps())));
+        "group_norm", GroupNorm(torch::nn::GroupNormOptions(groups, query_dim).eps(options.eps())));
   }
   const auto inner = options.heads() * options.dim_head();
   const auto linear = [](int64_t in, int64_t out, bool bias) {

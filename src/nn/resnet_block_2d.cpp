@@ -8,13 +8,13 @@ namespace {
 
 constexpr auto kResnetBlock2D = "ResnetBlock2D";
 
-torch::nn::GroupNorm group_norm(const char* name, int64_t groups, int64_t channels, double eps) {
+GroupNorm norm_of(const char* name, int64_t groups, int64_t channels, double eps) {
   if (groups < 1 || channels % groups != 0) {
     throw_value_error(kResnetBlock2D, name,
                       "a divisor of the channels, " + std::to_string(channels),
                       std::to_string(groups));
   }
-  return torch::nn::GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(eps));
+  return GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(eps));
 }
 
 }  // namespace
@@ -34,7 +34,7 @@ void ResnetBlock2DImpl::reset() {
   }
   nonlinearity_ = get_activation(options.non_linearity(), kResnetBlock2D, "non_linearity");
 
-  norm1 = register_module("norm1", group_norm("groups", options.groups(), in, options.eps()));
+  norm1 = register_module("norm1", norm_of("groups", options.groups(), in, options.eps()));
   conv1 = register_module("conv1", Conv2d(Conv2dOptions(in, middle, 3).padding(1)));
   if (options.temb_channels()) {
     time_emb_proj = register_module(
@@ -42,7 +42,7 @@ void ResnetBlock2DImpl::reset() {
         Linear(*options.temb_channels(), norm == "scale_shift" ? 2 * middle : middle));
   }
   const auto groups_out = options.groups_out().value_or(options.groups());
-  norm2 = register_module("norm2", group_norm("groups_out", groups_out, middle, options.eps()));
+  norm2 = register_module("norm2", norm_of("groups_out", groups_out, middle, options.eps()));
   dropout = register_module("dropout", torch::nn::Dropout(options.dropout()));
   conv2 = register_module("conv2", Conv2d(Conv2dOptions(middle, out, 3).padding(1)));
   if (options.use_in_shortcut().value_or(in != out)) {
@@ -76,15 +76,15 @@ torch::Tensor ResnetBlock2DImpl::forward(const torch::Tensor& input_tensor,
                       "a number with time_embedding_norm scale_shift", "none");
   }
 
-  auto hidden_states = conv1(nonlinearity_(norm1(input_tensor)));
+  auto hidden_states = conv1(norm1(input_tensor, nonlinearity_));
   if (scale_shift) {
     const auto halves = time.chunk(2, 1);
-    hidden_states = norm2(hidden_states) * (1 + halves[0]) + halves[1];
+    hidden_states = nonlinearity_(norm2(hidden_states) * (1 + halves[0]) + halves[1]);
   } else {
     if (time.defined()) hidden_states = hidden_states + time;
-    hidden_states = norm2(hidden_states);
+    hidden_states = norm2(hidden_states, nonlinearity_);
   }
-  hidden_states = conv2(dropout(nonlinearity_(hidden_states)));
+  hidden_states = conv2(dropout(hidden_states));
   auto shortcut = input_tensor;
   if (conv_shortcut) {
     // As the original in training, to its bits; not where weights are channels_last: that is

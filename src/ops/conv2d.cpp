@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "ops/cpu/choice.h"
+#include "ops/cpu/linear.h"
 #include "ops/cpu/winograd.h"
 #include "ops/kernel_arguments.h"
 
@@ -18,12 +19,28 @@ bool can_use_winograd(const at::Tensor& x, const at::Tensor& weight, const at::T
          cpu::winograd_is_faster(cpu::winograd_tiles(x));
 }
 
+/// Whether a 1×1 convolution is a linear layer over pixels as they lie: none is copied.
+bool can_use_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  constexpr auto kPixels = at::MemoryFormat::ChannelsLast;
+  return kernels_can_take(x, weight, bias) && x.dim() == 4 && weight.dim() == 4 &&
+         x.size(1) == weight.size(1) && weight.size(2) == 1 && weight.size(3) == 1 &&
+         x.numel() > 0 && x.suggest_memory_format() == kPixels && x.is_contiguous(kPixels) &&
+         cpu::linear_is_faster(x.numel() / x.size(1));
+}
+
+at::Tensor linear_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return cpu::linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias).permute({0, 3, 1, 2});
+}
+
 }  // namespace
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   int64_t stride, int64_t padding) {
   if (stride == 1 && padding == 1 && can_use_winograd(x, weight, bias)) {
     return cpu::winograd_conv2d(x, weight, bias);
+  }
+  if (stride == 1 && padding == 0 && can_use_linear(x, weight, bias)) {
+    return linear_conv2d(x, weight, bias);
   }
   return at::conv2d(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, stride,
                     padding);

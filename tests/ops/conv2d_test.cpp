@@ -126,13 +126,48 @@ TEST(Conv2dOp, IsLibTorchsWhicheverItTakes) {
     EXPECT_TRUE(is_same("elsewhere", conv2d(x, weight, bias, stride, padding),
                         at::conv2d(x, weight, bias, stride, padding)));
   }
-  EXPECT_TRUE(is_same("1x1", conv2d(x, weight.slice(2, 0, 1).slice(3, 0, 1), bias, 1, 0),
-                      at::conv2d(x, weight.slice(2, 0, 1).slice(3, 0, 1), bias)));
   EXPECT_TRUE(is_same("odd channels", conv2d(x.slice(1, 0, 20), weight.slice(1, 0, 20), bias, 1, 1),
                       at::conv2d(x.slice(1, 0, 20), weight.slice(1, 0, 20), bias, 1, 1)));
   EXPECT_ANY_THROW(conv2d(x, weight.slice(1, 0, 16), bias, 1, 1));
   EXPECT_ANY_THROW(conv2d(x.to(at::kDouble), weight, bias, 1, 1));
   EXPECT_ANY_THROW(conv2d(x, weight, bias.slice(0, 0, 16), 1, 1));
+}
+
+TEST(Conv2dOp, OfOnePixelIsALinearLayerOverPixels) {
+  torch::manual_seed(10);
+  const torch::NoGradGuard no_grad;
+  constexpr auto kPixels = at::MemoryFormat::ChannelsLast;
+  for (const auto& [batch, in_channels, out_channels, height, width] :
+       {std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>{2, 32, 48, 9, 7},
+        {1, 4, 4, 16, 16},
+        {3, 37, 5, 1, 3},
+        {1, 320, 64, 12, 12},
+        {0, 8, 8, 4, 4},
+        {1, 8, 8, 1, 1}}) {
+    const auto x = torch::randn({batch, in_channels, height, width}),
+               weight = torch::randn({out_channels, in_channels, 1, 1}) / std::sqrt(in_channels),
+               bias = torch::randn({out_channels});
+    const auto expected =
+        at::conv2d(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble));
+    const auto pixels = x.contiguous(kPixels);
+    for (const auto& each : {weight, weight.contiguous(kPixels)}) {
+      const auto output = conv2d(pixels, each, bias, 1, 0);
+      EXPECT_TRUE(is_near("pixels", output, expected.to(at::kFloat), kTolerance));
+      EXPECT_EQ(output.strides(), at::conv2d(pixels, each, bias).strides());
+    }
+    EXPECT_TRUE(is_near("without bias", conv2d(pixels, weight, {}, 1, 0),
+                        (expected - bias.view({1, -1, 1, 1})).to(at::kFloat), kTolerance));
+    EXPECT_TRUE(is_same("channels", conv2d(x, weight, bias, 1, 0), at::conv2d(x, weight, bias)));
+    for (const auto& [stride, padding] : {std::pair{2, 0}, {1, 1}}) {
+      EXPECT_TRUE(is_same("elsewhere", conv2d(pixels, weight, bias, stride, padding),
+                          at::conv2d(pixels, weight, bias, stride, padding)));
+    }
+  }
+  // The twin that must fail.
+  const auto x = torch::randn({1, 32, 9, 7}).contiguous(kPixels),
+             weight = torch::randn({16, 32, 1, 1}), expected = at::conv2d(x, weight);
+  weight[3][5] += 1e-3;
+  EXPECT_FALSE(is_near("changed", conv2d(x, weight, {}, 1, 0), expected, kTolerance));
 }
 
 TEST(Conv2dOp, GivesWayToGradientsAndAutocast) {

@@ -3,7 +3,6 @@
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -12,6 +11,7 @@
 #include <ostream>
 
 #include "xattn/core/export.h"
+#include "xattn/nn/group_norm.h"
 #include "xattn/nn/linear.h"
 #include "xattn/ops/cross_attention.h"
 
@@ -90,7 +90,7 @@ class XATTN_API AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
   AttentionOptions options;
 
   /// Null without `norm_num_groups`.
-  torch::nn::GroupNorm group_norm = nullptr;
+  GroupNorm group_norm = nullptr;
   Linear to_q = nullptr, to_k = nullptr, to_v = nullptr;
   /// The output projection and the dropout.
   torch::nn::ModuleList to_out = nullptr;

@@ -3,7 +3,6 @@
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/common.h>
 #include <torch/nn/modules/dropout.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -15,6 +14,7 @@
 #include "xattn/core/export.h"
 #include "xattn/nn/activations.h"
 #include "xattn/nn/conv2d.h"
+#include "xattn/nn/group_norm.h"
 #include "xattn/nn/linear.h"
 
 namespace xattn {
@@ -78,11 +78,11 @@ class XATTN_API ResnetBlock2DImpl : public torch::nn::Cloneable<ResnetBlock2DImp
   /// The options with which this `Module` was constructed.
   ResnetBlock2DOptions options;
 
-  torch::nn::GroupNorm norm1 = nullptr;
+  GroupNorm norm1 = nullptr;
   Conv2d conv1 = nullptr;
   /// Null without `temb_channels`.
   Linear time_emb_proj = nullptr;
-  torch::nn::GroupNorm norm2 = nullptr;
+  GroupNorm norm2 = nullptr;
   torch::nn::Dropout dropout = nullptr;
   Conv2d conv2 = nullptr;
   /// Null where the input is its own shortcut.

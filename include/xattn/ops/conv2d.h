@@ -15,7 +15,9 @@ namespace xattn {
 /// K = 3 with stride 1 and padding 1, in float32 on the CPU without gradient or autocast, takes
 /// Winograd's F(4×4, 3×3) on our kernels where that is faster on this processor: a quarter of the
 /// multiplications, within 5e-6 of the output's scale. Its result has
-/// `at::MemoryFormat::ChannelsLast`. The rest is `at::conv2d`'s.
+/// `at::MemoryFormat::ChannelsLast`. So has that of K = 1 with stride 1 and no padding of an x that
+/// lies so: a linear layer over pixels, on our kernels where they are faster. The rest is
+/// `at::conv2d`'s.
 XATTN_API at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                             int64_t stride, int64_t padding);
 

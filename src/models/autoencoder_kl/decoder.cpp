@@ -45,8 +45,8 @@ void DecoderImpl::reset() {
   }
   conv_norm_out = register_module(
       "conv_norm_out",
-      torch::nn::GroupNorm(torch::nn::GroupNormOptions(options.norm_num_groups(), channels.front())
-                               .eps(kDecoderEps)));
+      GroupNorm(torch::nn::GroupNormOptions(options.norm_num_groups(), channels.front())
+                    .eps(kDecoderEps)));
   conv_act = register_module("conv_act", torch::nn::SiLU());
   conv_out = register_module(
       "conv_out", Conv2d(Conv2dOptions(channels.front(), options.out_channels(), 3).padding(1)));
@@ -64,7 +64,7 @@ torch::Tensor DecoderImpl::forward(const torch::Tensor& sample) {
   auto state = run_layer(*this, mid_block.ptr(), conv_in(sample));
   for (size_t i = 0; i < up_blocks->size(); ++i)
     state = run_layer(*this, up_blocks->ptr<UpDecoderBlock2DImpl>(i), state);
-  return conv_out(conv_act(conv_norm_out(state)));
+  return conv_out(conv_norm_out(state, get_activation("silu")));  // which conv_act is
 }
 
 }  // namespace xattn

@@ -46,8 +46,8 @@ void EncoderImpl::reset() {
                                       .add_attention(options.mid_block_add_attention())));
   conv_norm_out = register_module(
       "conv_norm_out",
-      torch::nn::GroupNorm(torch::nn::GroupNormOptions(options.norm_num_groups(), channels.back())
-                               .eps(kEncoderEps)));
+      GroupNorm(torch::nn::GroupNormOptions(options.norm_num_groups(), channels.back())
+                    .eps(kEncoderEps)));
   conv_act = register_module("conv_act", torch::nn::SiLU());
   const auto out_channels = options.out_channels() * (options.double_z() ? 2 : 1);
   conv_out = register_module("conv_out",
@@ -68,7 +68,7 @@ torch::Tensor EncoderImpl::forward(const torch::Tensor& sample) {
     state = run_layer(*this, down_blocks->ptr<DownEncoderBlock2DImpl>(i), state);
   }
   state = run_layer(*this, mid_block.ptr(), state);
-  return conv_out(conv_act(conv_norm_out(state)));
+  return conv_out(conv_norm_out(state, get_activation("silu")));  // which conv_act is
 }
 
 }  // namespace xattn

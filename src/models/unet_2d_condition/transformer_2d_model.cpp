@@ -3,6 +3,7 @@
 #include "core/call.h"
 #include "core/check.h"
 #include "models/unet_2d_condition/unet_2d_block_parts.h"
+#include "ops/gradient.h"
 #include "xattn/models/unet_2d_condition/basic_transformer_block.h"
 
 namespace xattn {
@@ -44,8 +45,8 @@ void Transformer2DModelImpl::reset() {
                       "a divisor of in_channels = " + std::to_string(channels),
                       std::to_string(groups));
   }
-  norm = register_module(
-      "norm", torch::nn::GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(1e-6)));
+  norm =
+      register_module("norm", GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(1e-6)));
   if (options.use_linear_projection()) {
     proj_in_linear = register_module("proj_in", Linear(channels, inner));
   } else {
@@ -88,8 +89,10 @@ torch::Tensor Transformer2DModelImpl::forward(const torch::Tensor& hidden_states
     return image.flatten(2).transpose(1, 2).contiguous();
   };
   const auto image_of = [&](const torch::Tensor& tokens) {
-    return tokens.transpose(1, 2).contiguous().unflatten(
-        2, {hidden_states.size(2), hidden_states.size(3)});
+    // A view whose channels lie side by side; in training as the original, to its bits.
+    const auto channels = tokens.transpose(1, 2);
+    return (wants_gradient({tokens}) ? channels.contiguous() : channels)
+        .unflatten(2, {hidden_states.size(2), hidden_states.size(3)});
   };
   auto states = norm(hidden_states);
   states = proj_in_conv ? tokens_of(proj_in_conv(states)) : proj_in_linear(tokens_of(states));

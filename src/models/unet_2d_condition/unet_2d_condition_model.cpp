@@ -106,8 +106,7 @@ void UNet2DConditionModelImpl::reset() {
   }
   conv_norm_out = register_module(
       "conv_norm_out",
-      torch::nn::GroupNorm(
-          torch::nn::GroupNormOptions(config.norm_num_groups, first).eps(config.norm_eps)));
+      GroupNorm(torch::nn::GroupNormOptions(config.norm_num_groups, first).eps(config.norm_eps)));
   conv_out = register_module(
       "conv_out", Conv2d(Conv2dOptions(first, config.out_channels, config.conv_out_kernel)
                              .padding((config.conv_out_kernel - 1) / 2)));
@@ -261,7 +260,7 @@ torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample,
       size = {residuals.back().size(2), residuals.back().size(3)};
     states = block.forward(states, std::move(last), temb, text, size);
   }
-  return conv_out(act_(conv_norm_out(states)));
+  return conv_out(conv_norm_out(states, act_));
 }
 
 torch::Tensor UNet2DConditionModelImpl::time_embed(const torch::Tensor& sample,

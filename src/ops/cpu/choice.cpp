@@ -55,4 +55,10 @@ bool winograd_is_faster(int64_t tiles) {
   return tiles >= kFewest && kernels_are_faster();
 }
 
+bool group_norm_is_faster(bool by_pixels, int64_t pixels) {
+  // Short channels cost a call each.
+  constexpr int64_t kFewest = 200;
+  return (by_pixels || pixels >= kFewest) && kernels_are_faster();
+}
+
 }  // namespace xattn::cpu

@@ -26,4 +26,8 @@ bool linear_is_faster(int64_t rows);
 /// pixels in all images. It says the same whenever it is asked on one machine.
 bool winograd_is_faster(int64_t tiles);
 
+/// Whether `cpu::group_norm` is faster than LibTorch's for images of so many pixels that lie pixel
+/// by pixel, or else channel by channel. It says the same whenever it is asked on one machine.
+bool group_norm_is_faster(bool by_pixels, int64_t pixels);
+
 }  // namespace xattn::cpu

@@ -56,6 +56,13 @@ struct Winograd {
   static constexpr int kIn = 6, kOut = 4, kPositions = kIn * kIn;
 };
 
+/// What `normalize` does to an element of a column: y = (x - mean) * scale + shift, then
+/// y / (1 + e^-y) where `silu`.
+struct Normalization {
+  const float *mean, *scale, *shift;
+  bool silu;
+};
+
 struct Kernels {
   const char* name;
   /// Columns of a panel.
@@ -93,6 +100,16 @@ struct Kernels {
   /// a bias unless it is null. A whole number of vectors of channels.
   void (*leave_tiles)(const float* products, int64_t position_step, int64_t first, int64_t tiles,
                       int64_t channels, const float* bias, PixelMap out);
+  /// Adds each column's Σ (x - near) to `sums` and Σ (x - near)² to `squares`; `near` is a number
+  /// for each column. x has a column_step of 1.
+  void (*add_moments)(int64_t rows, int64_t columns, Matrix x, const float* near, double* sums,
+                      double* squares);
+  /// The same for elements side by side, with one number and one sum of each kind.
+  void (*add_moments_alike)(int64_t count, const float* x, float near, double* sum, double* square);
+  /// Normalises each element as its column says; x and out have a column_step of 1.
+  void (*normalize)(int64_t rows, int64_t columns, Matrix x, Normalization norm, Matrix out);
+  /// The same for elements side by side, each as the first column says.
+  void (*normalize_alike)(int64_t count, const float* x, Normalization norm, float* out);
 };
 
 /// Those that run on this processor, fastest first.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/vector_group_norm.h"
 #include "ops/cpu/vector_pack.h"
 #include "ops/cpu/vector_product.h"
 #include "ops/cpu/vector_softmax.h"
@@ -19,6 +20,7 @@ struct VectorKernels {
   using Pack = VectorPack<Lanes, Lanes * Vectors>;
   using Product = VectorProduct<Lanes, Vectors, Rows>;
   using Softmax = VectorSoftmax<Lanes, Lanes * Vectors>;
+  using GroupNorm = VectorGroupNorm<Lanes, Lanes * Vectors>;
   using Tiles = VectorWinograd<Lanes, Lanes * Vectors>;
 
   static constexpr Kernels table(const char* name) {
@@ -31,7 +33,11 @@ struct VectorKernels {
             Softmax::softmax_over_text,
             Tiles::enter_weights,
             Tiles::enter_tiles,
-            Tiles::leave_tiles};
+            Tiles::leave_tiles,
+            GroupNorm::add_moments,
+            GroupNorm::add_moments_alike,
+            GroupNorm::normalize,
+            GroupNorm::normalize_alike};
   }
 };
 

@@ -3,7 +3,6 @@
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -17,6 +16,7 @@
 #include "xattn/models/autoencoder_kl/unet_mid_block_2d.h"
 #include "xattn/nn/conv2d.h"
 #include "xattn/nn/gradient_checkpoint.h"
+#include "xattn/nn/group_norm.h"
 
 namespace xattn {
 
@@ -66,7 +66,7 @@ class XATTN_API EncoderImpl : public torch::nn::Cloneable<EncoderImpl>,
   /// Of `DownEncoderBlock2D`.
   torch::nn::ModuleList down_blocks = nullptr;
   UNetMidBlock2D mid_block = nullptr;
-  torch::nn::GroupNorm conv_norm_out = nullptr;
+  GroupNorm conv_norm_out = nullptr;
   torch::nn::SiLU conv_act = nullptr;
   Conv2d conv_out = nullptr;
 };

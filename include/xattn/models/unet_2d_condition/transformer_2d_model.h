@@ -3,7 +3,6 @@
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -17,6 +16,7 @@
 #include "xattn/models/unet_2d_condition/text_context.h"
 #include "xattn/nn/conv2d.h"
 #include "xattn/nn/gradient_checkpoint.h"
+#include "xattn/nn/group_norm.h"
 #include "xattn/nn/linear.h"
 
 namespace xattn {
@@ -77,7 +77,7 @@ class XATTN_API Transformer2DModelImpl : public torch::nn::Cloneable<Transformer
   /// The options with which this `Module` was constructed.
   Transformer2DModelOptions options;
 
-  torch::nn::GroupNorm norm = nullptr;
+  GroupNorm norm = nullptr;
   /// `proj_in` and `proj_out`: null with `use_linear_projection`, and otherwise the others are.
   Conv2d proj_in_conv = nullptr, proj_out_conv = nullptr;
   Linear proj_in_linear = nullptr, proj_out_linear = nullptr;

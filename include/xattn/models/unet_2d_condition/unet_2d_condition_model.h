@@ -4,7 +4,6 @@
 #include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/embedding.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -22,6 +21,7 @@
 #include "xattn/models/unet_2d_condition/unet_2d_condition_config.h"
 #include "xattn/models/unet_2d_condition/unet_mid_block_2d_cross_attn.h"
 #include "xattn/nn/conv2d.h"
+#include "xattn/nn/group_norm.h"
 
 namespace xattn {
 
@@ -91,7 +91,7 @@ class XATTN_API UNet2DConditionModelImpl : public torch::nn::Cloneable<UNet2DCon
   torch::nn::ModuleList up_blocks = nullptr;
   /// Null without `mid_block_type`.
   UNetMidBlock2DCrossAttn mid_block = nullptr;
-  torch::nn::GroupNorm conv_norm_out = nullptr;
+  GroupNorm conv_norm_out = nullptr;
   Conv2d conv_out = nullptr;
 
  private:
