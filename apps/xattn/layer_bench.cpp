@@ -3,12 +3,15 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 #include <utility>
 
+#include "ops/self_attention.h"
 #include "support/difference.h"
 #include "timing.h"
 #include "xattn/ops/conv2d.h"
@@ -43,6 +46,20 @@ LayerCase conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size) {
                        bias = at::randn({out});
             return LayerPair{[=] { return xattn::conv2d(x, weight, bias, 1, 1); },
                              [=] { return at::conv2d(x, weight, bias, 1, 1); }};
+          }};
+}
+
+LayerCase self_attention_case(int64_t batch, int64_t heads, int64_t tokens, int64_t width) {
+  return {fmt::format("SelfAttention {}x{}x{}x{}", batch, heads, tokens, width), [=] {
+            const auto projected = [=] {  // as the projections leave it
+              return at::randn({batch, tokens, heads, width}).transpose(1, 2);
+            };
+            const auto query = projected(), key = projected(), value = projected();
+            return LayerPair{[=] {
+                               return xattn::scaled_dot_product_attention(
+                                   query, key, value, std::sqrt(static_cast<double>(width)));
+                             },
+                             [=] { return at::scaled_dot_product_attention(query, key, value); }};
           }};
 }
 
@@ -100,12 +117,33 @@ void add_conv2d_cases(std::vector<LayerCase>& cases) {
   }
 }
 
+void add_self_attention_cases(std::vector<LayerCase>& cases) {
+  for (const int64_t batch : {1, 2}) {
+    // 1.5 has 8 heads, 2 and XL have heads that are 64 wide.
+    for (const auto& [heads, tokens, width] : {std::tuple<int64_t, int64_t, int64_t>{8, 64, 160},
+                                               {8, 256, 160},
+                                               {8, 1024, 80},
+                                               {8, 4096, 40},
+                                               {20, 256, 64},
+                                               {10, 1024, 64},
+                                               {5, 4096, 64},
+                                               {20, 1024, 64},
+                                               {10, 4096, 64},
+                                               {5, 9216, 64}}) {
+      cases.push_back(self_attention_case(batch, heads, tokens, width));
+    }
+  }
+  cases.push_back(self_attention_case(1, 1, 1024, 512));  // the autoencoder's
+  cases.push_back(self_attention_case(1, 1, 4096, 512));
+}
+
 }  // namespace
 
 std::vector<LayerCase> layer_cases() {
   std::vector<LayerCase> cases;
   add_linear_cases(cases);
   add_conv2d_cases(cases);
+  add_self_attention_cases(cases);
   return cases;
 }
 

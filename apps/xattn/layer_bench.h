@@ -14,13 +14,15 @@ struct LayerPair {
   std::function<at::Tensor()> ours, theirs;
 };
 
-/// A layer of Stable Diffusion: "Linear ROWSxIN->OUT", "Conv2d BxCxHxW->OUT".
+/// A layer of Stable Diffusion: "Linear ROWSxIN->OUT", "Conv2d BxCxHxW->OUT", "SelfAttention
+/// BxHxNxD" without its projections.
 struct LayerCase {
   std::string name;
   std::function<LayerPair()> make;
 };
 
-/// `linear` of 1.5, 2 and XL, and 3×3 `conv2d` of 1.5 and of its autoencoder's decoder.
+/// `linear` and self attention of 1.5, 2 and XL, and 3×3 `conv2d` of 1.5 and of its autoencoder's
+/// decoder.
 std::vector<LayerCase> layer_cases();
 
 /// Times ours beside LibTorch's: the ratio is the median of the rounds'.
