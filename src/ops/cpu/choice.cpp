@@ -50,9 +50,9 @@ bool linear_is_faster(int64_t rows) {
 }
 
 bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width) {
-  // Below, a block has few products for what it packs.
-  constexpr int64_t kFewest = 64, kNarrowest = 32;
-  return queries >= kFewest && keys >= kFewest && width >= kNarrowest && kernels_are_faster();
+  // Below, where nothing is measured, most of a tile is filled up with zeros.
+  constexpr int64_t kLeast = 8;
+  return queries >= kLeast && keys >= kLeast && width >= kLeast && kernels_are_faster();
 }
 
 bool winograd_is_faster(int64_t tiles) {
