@@ -1,5 +1,5 @@
-// xattn bench: how fast cross attention, linear layers and convolutions are on this machine, within
-// one run.
+// xattn bench: how fast cross attention, self attention, linear layers and convolutions are on this
+// machine, within one run.
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/mm.h>
@@ -136,8 +136,8 @@ Cases cases_with(const std::string& text) {
   if (found.modules.empty() && found.layers.empty()) {
     throw UsageError(
         fmt::format("--case: '{}' is in the name of none of: {}, Linear ROWSxIN->OUT, Conv2d "
-                    "BxCxHxW->OUT, Conv2d "
-                    "1x1 BxCxHxW->OUT, GroupNorm BxCxHxW, GroupNorm+SiLU BxCxHxW",
+                    "BxCxHxW->OUT, Conv2d 1x1 BxCxHxW->OUT, GroupNorm BxCxHxW, GroupNorm+SiLU "
+                    "BxCxHxW, SelfAttention BxHxNxD",
                     text, names));
   }
   return found;
@@ -238,8 +238,8 @@ int bench(const BenchOptions& options) {
 Command add_bench(CLI::App& program) {
   auto options = std::make_shared<BenchOptions>();
   auto* command = program.add_subcommand("bench",
-                                         "Times cross attention, linear layers and convolutions, "
-                                         "interleaved, as ratios on this machine.");
+                                         "Times cross attention, self attention, linear layers and "
+                                         "convolutions, interleaved, as ratios on this machine.");
   auto* json = command->add_flag("--json", options->json, "print JSON");
   command->add_option("--threads", options->threads, "threads (default: as LibTorch chooses)")
       ->check(CLI::Range(1, 1024));

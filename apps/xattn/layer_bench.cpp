@@ -4,13 +4,16 @@
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 #include <utility>
 
+#include "ops/self_attention.h"
 #include "support/difference.h"
 #include "timing.h"
 #include "xattn/ops/conv2d.h"
@@ -75,6 +78,20 @@ LayerCase group_norm_case(bool silu, int64_t batch, int64_t channels, int64_t si
                   const auto output = at::group_norm(x, 32, weight, bias, 1e-5);
                   return silu ? at::silu(output) : output;
                 }};
+          }};
+}
+
+LayerCase self_attention_case(int64_t batch, int64_t heads, int64_t tokens, int64_t width) {
+  return {fmt::format("SelfAttention {}x{}x{}x{}", batch, heads, tokens, width), [=] {
+            const auto projected = [=] {  // as the projections leave it
+              return at::randn({batch, tokens, heads, width}).transpose(1, 2);
+            };
+            const auto query = projected(), key = projected(), value = projected();
+            return LayerPair{[=] {
+                               return xattn::scaled_dot_product_attention(
+                                   query, key, value, std::sqrt(static_cast<double>(width)));
+                             },
+                             [=] { return at::scaled_dot_product_attention(query, key, value); }};
           }};
 }
 
@@ -164,6 +181,26 @@ void add_group_norm_cases(std::vector<LayerCase>& cases) {
   }
 }
 
+void add_self_attention_cases(std::vector<LayerCase>& cases) {
+  for (const int64_t batch : {1, 2}) {
+    // 1.5 has 8 heads, 2 and XL have heads that are 64 wide.
+    for (const auto& [heads, tokens, width] : {std::tuple<int64_t, int64_t, int64_t>{8, 64, 160},
+                                               {8, 256, 160},
+                                               {8, 1024, 80},
+                                               {8, 4096, 40},
+                                               {20, 256, 64},
+                                               {10, 1024, 64},
+                                               {5, 4096, 64},
+                                               {20, 1024, 64},
+                                               {10, 4096, 64},
+                                               {5, 9216, 64}}) {
+      cases.push_back(self_attention_case(batch, heads, tokens, width));
+    }
+  }
+  cases.push_back(self_attention_case(1, 1, 1024, 512));  // the autoencoder's
+  cases.push_back(self_attention_case(1, 1, 4096, 512));
+}
+
 }  // namespace
 
 std::vector<LayerCase> layer_cases() {
@@ -172,6 +209,7 @@ std::vector<LayerCase> layer_cases() {
   add_conv2d_cases(cases);
   add_pointwise_conv2d_cases(cases);
   add_group_norm_cases(cases);
+  add_self_attention_cases(cases);
   return cases;
 }
 

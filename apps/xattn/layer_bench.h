@@ -16,14 +16,14 @@ struct LayerPair {
 
 /// A layer of Stable Diffusion: "Linear ROWSxIN->OUT", "Conv2d BxCxHxW->OUT", and with the channels
 /// of a pixel side by side "Conv2d 1x1 BxCxHxW->OUT", "GroupNorm BxCxHxW", "GroupNorm+SiLU
-/// BxCxHxW".
+/// BxCxHxW"; "SelfAttention BxHxNxD" without its projections.
 struct LayerCase {
   std::string name;
   std::function<LayerPair()> make;
 };
 
-/// `linear` of 1.5, 2 and XL; 3×3 and 1×1 `conv2d` and `group_norm` of 1.5 and of its autoencoder's
-/// decoder.
+/// `linear` and self attention of 1.5, 2 and XL; 3×3 and 1×1 `conv2d` and `group_norm` of 1.5 and
+/// of its autoencoder's decoder.
 std::vector<LayerCase> layer_cases();
 
 /// Times ours beside LibTorch's: the ratio is the median of the rounds'.

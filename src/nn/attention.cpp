@@ -10,6 +10,7 @@
 #include "nn/projections.h"
 #include "ops/check_prepared.h"
 #include "ops/recorded_attention.h"
+#include "ops/self_attention.h"
 #include "xattn/ops/attention.h"
 
 namespace xattn {
@@ -81,6 +82,11 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
   if (is_recorded && options.path() != AttentionPath::kExplicit) {
     return finish(recorded_attention(layer, tokens, states, mask_of(attention_mask, states)),
                   hidden_states);
+  }
+  const bool is_masked = attention_mask && attention_mask->defined();
+  if (is_self && !is_masked && options.path() == AttentionPath::kAuto &&
+      self_attention_is_faster(layer, tokens)) {
+    return finish(self_attention(layer, tokens), hidden_states);
   }
   return finish(
       cross_attention(tokens, prepare_for(states, attention_mask, options.path(), tokens.size(1))),

@@ -49,6 +49,12 @@ bool linear_is_faster(int64_t rows) {
   return rows > 1 && kernels_are_faster();
 }
 
+bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width) {
+  // Below, where nothing is measured, most of a tile is filled up with zeros.
+  constexpr int64_t kLeast = 8;
+  return queries >= kLeast && keys >= kLeast && width >= kLeast && kernels_are_faster();
+}
+
 bool winograd_is_faster(int64_t tiles) {
   // A quarter of the multiplications, but the weights are transformed each time.
   constexpr int64_t kFewest = 20;

@@ -22,6 +22,11 @@ Processor processor();
 /// same whenever it is asked on one machine.
 bool linear_is_faster(int64_t rows);
 
+/// Whether `cpu::self_attention` is faster than LibTorch's `scaled_dot_product_attention` for so
+/// many queries and keys of a head of such a width. It says the same whenever it is asked on one
+/// machine.
+bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width);
+
 /// Whether `cpu::winograd_conv2d` is faster than LibTorch's convolution for so many tiles of 4×4
 /// pixels in all images. It says the same whenever it is asked on one machine.
 bool winograd_is_faster(int64_t tiles);

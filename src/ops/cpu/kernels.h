@@ -63,6 +63,17 @@ struct Normalization {
   bool silu;
 };
 
+/// Floats that attention keeps for a query of such a width: itself, its largest score, the sum of
+/// its weights, and what is summed of the values, in whole tiles.
+constexpr int64_t attention_state(int64_t width) {
+  return width + 2 + (width + 7) / 8 * 8;
+}
+
+/// Floats that attention to so many keys at once works in.
+constexpr int64_t attention_scratch(int64_t keys, int64_t width, int64_t panel) {
+  return (keys + 16) * width + (width + 8) * (keys + 4) + (keys + 8) * panel;
+}
+
 struct Kernels {
   const char* name;
   /// Columns of a panel.
@@ -86,6 +97,17 @@ struct Kernels {
   /// tokens. Where every score is -∞ the weights are zero.
   void (*softmax_over_text)(int64_t heads, int64_t text_tokens, int64_t image_tokens,
                             const float* bias, Panels scores);
+  /// Begins the attention of queries `[queries, width]`, row by row, whose scores are multiplied by
+  /// `scale` to be in units of log₂. `state` has `attention_state(width)` floats for each query, of
+  /// which there are whole panels.
+  void (*begin_attention)(int64_t queries, int64_t width, float scale, Matrix query, float* state);
+  /// Goes on with further keys and their values `[keys, width]`, row by row, which it packs into
+  /// `scratch`, of `attention_scratch` floats.
+  void (*attend)(int64_t queries, int64_t keys, int64_t width, Matrix key, Matrix value,
+                 float* scratch, float* state);
+  /// Ends it: the output `[queries, width]`, row by row, zero where every score is -∞. `state` is
+  /// used up.
+  void (*finish_attention)(int64_t queries, int64_t width, float* state, Matrix out);
   /// Turns the weights `[columns, in_channels, 3, 3]` of a panel's channels into factors, in double
   /// precision: `[in_channels, panel]` at out + position * position_step, filled up with zeros.
   void (*enter_weights)(const float* weight, int64_t in_channels, int64_t columns, float* out,

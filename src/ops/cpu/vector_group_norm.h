@@ -3,16 +3,17 @@
 #include <cstdint>
 
 #include "ops/cpu/kernels.h"
-#include "ops/cpu/vector_softmax.h"
+#include "ops/cpu/vector_exp2.h"
 #include "ops/cpu/vector_types.h"
 
 namespace xattn::cpu {
 
 /// The two passes of a group norm: of rows as they lie in memory, several at once so that what
 /// belongs to a column is loaded once for all of them.
-template <int Lanes, int kPanel>
+template <int Lanes>
 struct VectorGroupNorm : VectorTypes<Lanes> {
   using Types = VectorTypes<Lanes>;
+  using Exp2 = VectorExp2<Lanes>;
   using typename Types::Floats;
   using typename Types::Ints;
   using Types::least;
@@ -148,12 +149,13 @@ struct VectorGroupNorm : VectorTypes<Lanes> {
   }
 
   /// v / (1 + e^-v); the power is that of -|v|, which cannot overflow.
-  [[gnu::always_inline]] static Floats silu(Floats v) {
+  [[gnu::always_inline]] static Floats silu(Floats v, const Exp2& exp2) {
     constexpr float kLog2E = 1.44269504F;
     constexpr int32_t kSign = INT32_MIN;
     const Floats below = reinterpret_cast<Floats>(reinterpret_cast<Ints>(v) | kSign);
-    const Floats power = VectorSoftmax<Lanes, kPanel>::exp2_of(below * kLog2E);
-    return (v < 0.0F ? v * power : v) / (1.0F + power);
+    Floats power[] = {below * kLog2E};
+    exp2.apply(power);
+    return (v < 0.0F ? v * power[0] : v) / (1.0F + power[0]);
   }
 
   struct Factors {
@@ -162,49 +164,53 @@ struct VectorGroupNorm : VectorTypes<Lanes> {
 
   template <bool kSilu, typename Memory>
   [[gnu::always_inline]] static void normalize_vector(Memory memory, const float* x,
-                                                      const Factors& factors, float* out) {
+                                                      const Factors& factors, const Exp2& exp2,
+                                                      float* out) {
     const Floats value = (memory.get(x) - factors.mean) * factors.scale + factors.shift;
-    memory.put(out, kSilu ? silu(value) : value);
+    memory.put(out, kSilu ? silu(value, exp2) : value);
   }
 
   template <bool kSilu, int kRows, typename Memory>
   [[gnu::always_inline]] static void normalize_vectors(Memory memory, int64_t column, Matrix x,
-                                                       const Normalization& norm, Matrix out) {
+                                                       const Normalization& norm, const Exp2& exp2,
+                                                       Matrix out) {
     const Factors factors = {memory.get(norm.mean + column), memory.get(norm.scale + column),
                              memory.get(norm.shift + column)};
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      normalize_vector<kSilu>(memory, x.data + r * x.row_step + column, factors,
+      normalize_vector<kSilu>(memory, x.data + r * x.row_step + column, factors, exp2,
                               out.data + r * out.row_step + column);
     }
   }
 
   template <bool kSilu, int kRows, bool kFetches>
   [[gnu::always_inline]] static void normalize_rows(int64_t columns, Matrix x,
-                                                    const Normalization& norm, Matrix out) {
+                                                    const Normalization& norm, const Exp2& exp2,
+                                                    Matrix out) {
     int64_t c = 0;
     for (; c + Lanes <= columns; c += Lanes) {
       if constexpr (kFetches) {
         fetch<kRows>(x.data + kRows * (columns + c));
         fetch_to_write<kRows>(out.data + kRows * (columns + c));
       }
-      normalize_vectors<kSilu, kRows>(Whole{}, c, x, norm, out);
+      normalize_vectors<kSilu, kRows>(Whole{}, c, x, norm, exp2, out);
     }
-    if (c < columns) normalize_vectors<kSilu, kRows>(Rest{columns - c}, c, x, norm, out);
+    if (c < columns) normalize_vectors<kSilu, kRows>(Rest{columns - c}, c, x, norm, exp2, out);
   }
 
   template <bool kSilu>
   [[gnu::always_inline]] static void normalize_all(int64_t rows, int64_t columns, Matrix x,
                                                    const Normalization& norm, Matrix out) {
+    const Exp2 exp2;
     const bool is_dense =
         columns <= kColumnsAtOnce && x.row_step == columns && out.row_step == columns;
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4, x.data += 4 * x.row_step, out.data += 4 * out.row_step) {
-      is_dense ? normalize_rows<kSilu, 4, true>(columns, x, norm, out)
-               : normalize_rows<kSilu, 4, false>(columns, x, norm, out);
+      is_dense ? normalize_rows<kSilu, 4, true>(columns, x, norm, exp2, out)
+               : normalize_rows<kSilu, 4, false>(columns, x, norm, exp2, out);
     }
     for (; r < rows; ++r, x.data += x.row_step, out.data += out.row_step) {
-      normalize_rows<kSilu, 1, false>(columns, x, norm, out);
+      normalize_rows<kSilu, 1, false>(columns, x, norm, exp2, out);
     }
   }
 
@@ -217,17 +223,18 @@ struct VectorGroupNorm : VectorTypes<Lanes> {
   [[gnu::always_inline]] static void normalize_side_by_side(int64_t count, const float* x,
                                                             const Normalization& norm, float* out) {
     const Factors factors = {Floats{} + *norm.mean, Floats{} + *norm.scale, Floats{} + *norm.shift};
+    const Exp2 exp2;
     int64_t i = 0;
     for (; i + 4 * Lanes <= count; i += 4 * Lanes) {
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) {
-        normalize_vector<kSilu>(Whole{}, x + i + v * Lanes, factors, out + i + v * Lanes);
+        normalize_vector<kSilu>(Whole{}, x + i + v * Lanes, factors, exp2, out + i + v * Lanes);
       }
     }
     for (; i + Lanes <= count; i += Lanes) {
-      normalize_vector<kSilu>(Whole{}, x + i, factors, out + i);
+      normalize_vector<kSilu>(Whole{}, x + i, factors, exp2, out + i);
     }
-    if (i < count) normalize_vector<kSilu>(Rest{count - i}, x + i, factors, out + i);
+    if (i < count) normalize_vector<kSilu>(Rest{count - i}, x + i, factors, exp2, out + i);
   }
 
   static void normalize_alike(int64_t count, const float* x, Normalization norm, float* out) {

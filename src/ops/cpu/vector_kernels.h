@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/vector_attention.h"
 #include "ops/cpu/vector_group_norm.h"
 #include "ops/cpu/vector_pack.h"
 #include "ops/cpu/vector_product.h"
@@ -20,7 +21,8 @@ struct VectorKernels {
   using Pack = VectorPack<Lanes, Lanes * Vectors>;
   using Product = VectorProduct<Lanes, Vectors, Rows>;
   using Softmax = VectorSoftmax<Lanes, Lanes * Vectors>;
-  using GroupNorm = VectorGroupNorm<Lanes, Lanes * Vectors>;
+  using GroupNorm = VectorGroupNorm<Lanes>;
+  using Attention = VectorAttention<Lanes, Vectors, Rows>;
   using Tiles = VectorWinograd<Lanes, Lanes * Vectors>;
 
   static constexpr Kernels table(const char* name) {
@@ -31,6 +33,9 @@ struct VectorKernels {
             Product::multiply_packed,
             Product::multiply_rows,
             Softmax::softmax_over_text,
+            Attention::begin_attention,
+            Attention::attend,
+            Attention::finish_attention,
             Tiles::enter_weights,
             Tiles::enter_tiles,
             Tiles::leave_tiles,
