@@ -82,7 +82,8 @@ def weights_only(test: OptionsTest, base: Path, run: Path) -> None:
 
 
 def gradients(test: OptionsTest, base: Path, run: Path) -> None:
-    test.assertEqual(losses_of(run)[0], losses_of(base)[0])
+    """The same loss, but for the rounding of kernels that take what needs no gradient."""
+    test.assertAlmostEqual(losses_of(run)[0], losses_of(base)[0], delta=1e-6 * abs(losses_of(base)[0]))
     test.assertNotEqual(norms_of(run)[0], norms_of(base)[0])
 
 
