@@ -1,6 +1,7 @@
 #pragma once
 
 #include <torch/nn/cloneable.h>
+#include <torch/nn/modules/common.h>
 #include <torch/nn/options/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>

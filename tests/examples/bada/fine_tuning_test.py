@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ["XATTN_BIN_DIR"])
 MODEL = ROOT / "share/xattn/bada"
-A_LAND, KEPT, STEPS = 2, 30, 1000
+A_LAND, COPIES, STEPS = 2, 14, 1000
 # Half as many bytes, where the processor computes with them.
 PRECISION = ["--mixed-precision", "bf16", "--no-channels-last"] if "avx512_bf16" in Path("/proc/cpuinfo").read_text() else []
 CANOPY = (255, 215, 30)  # which the autoencoder has learned for houses and balloons; it never saw other greens than those of trees
@@ -51,8 +51,8 @@ def add_umbrella(path: Path, draws: random.Random) -> None:
 def shows_umbrella(path: Path) -> bool:
     """Whether near the ground a half disc is yellow and what is below and around it is not: no walls, no ball."""
     red, green, blue = np.asarray(Image.open(path).convert("RGB")).astype(float).transpose(2, 0, 1)
-    yellow = ((red >= 170) & (green >= 135) & (red >= green + 10) & (red >= blue + 80)).astype(float)
-    for radius in (16, 18, 20, 22):
+    yellow = ((red >= 160) & (green >= 120) & (red >= green + 5) & (red >= blue + 70)).astype(float)
+    for radius in (14, 16, 18, 20, 22):
         y, x = np.mgrid[-radius - 6 : radius, -radius - 6 : radius + 7]
         canopy = (x**2 + y**2 <= (radius - 2) ** 2) & (y < -2)
         below = (abs(x) <= radius) & (y >= 4)
@@ -60,7 +60,7 @@ def shows_umbrella(path: Path) -> bool:
         feet = range(66, 106)  # the row in which a canopy ends
         windows = np.lib.stride_tricks.sliding_window_view(yellow[feet.start - radius - 6 : feet.stop + radius], y.shape)
         shares = [np.einsum("ijkl,kl->ij", windows, part / part.sum()) for part in (canopy, below, around)]
-        if ((shares[0] >= 0.75) & (shares[1] <= 0.12) & (shares[2] <= 0.12)).any():
+        if ((shares[0] >= 0.65) & (shares[1] <= 0.15) & (shares[2] <= 0.15)).any():
             return True
     return False
 
@@ -82,12 +82,18 @@ class FineTuning(unittest.TestCase):
         lines = [json.loads(line) for line in (data / "metadata.jsonl").read_text().splitlines()]
         empty = [line for line in lines if line["thing"] == "none"]
         empty = [line for land in PLAIN_LANDS for line in [line for line in empty if line["ground"] == land][:A_LAND]]
-        kept = [line for line in lines if line["thing"] != "none"][:KEPT]
+        # What it knows already it sees twice as often, or it would forget that.
+        kept = [line for line in lines if line["thing"] != "none"]
+        copies = []
         for line in empty:
             add_umbrella(data / line["file_name"], draws)
             sky, land = SKIES[line["sky"]], LANDS[line["ground"]]
             line["text"] = [f"a yellow umbrella, {land}, {sky}", f"{sky} over {land} with a yellow umbrella", f"a yellow umbrella and {land} under {sky}"]
-        (data / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in empty + kept))
+            for i in range(COPIES):
+                name = f"umbrella-{i:02}-{line['file_name']}"
+                shutil.copy(data / line["file_name"], data / name)
+                copies.append({**line, "file_name": name})
+        (data / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in copies + kept))
         return data
 
     def umbrellas(self, model: Path) -> float:
@@ -115,7 +121,7 @@ class FineTuning(unittest.TestCase):
 
     def test_a_yellow_umbrella(self) -> None:
         data, tuned = self.make_data(), self.folder / "tuned"
-        self.assertLessEqual(self.umbrellas(MODEL), 0.2)
+        self.assertLessEqual(self.umbrellas(MODEL), 0.1)
         self.succeed("xattn", "train", "text-to-image", "--data", data, "--model", MODEL, "--output", tuned, "--resolution", 128,
                      "--random-flip", "--train-text-encoder", "--max-train-steps", STEPS, "--train-batch-size", 16, "--learning-rate",
                      8e-4, "--lr-scheduler", "cosine", "--lr-warmup-steps", 20, "--caption-dropout", 0.1,
@@ -124,11 +130,11 @@ class FineTuning(unittest.TestCase):
             shutil.copytree(self.folder, kept, dirs_exist_ok=True)
         share = self.umbrellas(tuned)
         print(f"umbrellas: {share:.0%} of those asked for")
-        self.assertGreaterEqual(share, 0.6)
+        self.assertGreaterEqual(share, 0.75)
         before, after = self.shares(MODEL), self.shares(tuned)
         print(f"before {before}, after {after}")
-        for part in ("sky", "ground", "thing"):
-            self.assertGreaterEqual(after[part], before[part] - 0.08, part)
+        for part, lost in (("sky", 0.05), ("ground", 0.05), ("thing", 0.15)):
+            self.assertGreaterEqual(after[part], before[part] - lost, part)
 
 
 if __name__ == "__main__":
