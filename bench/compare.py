@@ -168,6 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.xattn, options.threads, options.rounds
         )
     except KeyboardInterrupt:
+        # Once is enough: one more would be a traceback while Python ends.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\ninterrupted", file=sys.stderr)
         return 130
     if rows:
