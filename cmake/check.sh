@@ -60,13 +60,12 @@ check_threads() {
   run_tests tsan
 }
 
-# The embedded model learns something new, and draws what it is asked for.
+# The embedded model draws what it is asked for. That it learns something new is a test by hand: ctest --preset fine_tuning.
 check_model() {
   build release xattn-cli bada-scenes bada-judge
   await_originals
   say "Testing the embedded model"
   run_tests quality
-  run_tests fine_tuning
 }
 
 check_fuzzers() {
