@@ -5,6 +5,7 @@
 #include "ops/cpu/choice.h"
 #include "ops/cpu/self_attention.h"
 #include "ops/gradient.h"
+#include "ops/kernel_arguments.h"
 #include "xattn/ops/cross_attention.h"
 #include "xattn/ops/linear.h"
 
@@ -13,13 +14,10 @@ namespace {
 
 /// Whether our kernels may compute it. What does not fit is LibTorch's to refuse.
 bool can_attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
-  const auto is_plain = [](const at::Tensor& tensor) {
-    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
-  };
-  return is_plain(query) && is_plain(key) && is_plain(value) && query.dim() == 4 &&
-         key.dim() == 4 && query.numel() > 0 && key.numel() > 0 && key.sizes() == value.sizes() &&
-         query.size(0) == key.size(0) && query.size(1) == key.size(1) &&
-         query.size(3) == key.size(3) && !is_autocast(at::kCPU) &&
+  return is_plain_float(query) && is_plain_float(key) && is_plain_float(value) &&
+         query.dim() == 4 && key.dim() == 4 && query.numel() > 0 && key.numel() > 0 &&
+         key.sizes() == value.sizes() && query.size(0) == key.size(0) &&
+         query.size(1) == key.size(1) && query.size(3) == key.size(3) && !is_autocast(at::kCPU) &&
          !wants_gradient({query, key, value});
 }
 
