@@ -9,6 +9,7 @@
 #include <cctype>
 
 #include "core/check.h"
+#include "xattn/ops/geglu.h"
 
 namespace xattn {
 
@@ -64,8 +65,7 @@ void GEGLUImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor GEGLUImpl::forward(const torch::Tensor& hidden_states) {
-  const auto halves = proj(hidden_states).chunk(2, -1);
-  return halves[0] * at::gelu(halves[1]);
+  return geglu(hidden_states, proj->effective_weight(), proj->bias);
 }
 
 }  // namespace xattn

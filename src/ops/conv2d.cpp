@@ -8,6 +8,7 @@
 #include "ops/cpu/linear.h"
 #include "ops/cpu/winograd.h"
 #include "ops/kernel_arguments.h"
+#include "xattn/ops/precision.h"
 
 namespace xattn {
 namespace {
@@ -16,7 +17,7 @@ bool can_use_winograd(const at::Tensor& x, const at::Tensor& weight, const at::T
   return kernels_can_take(x, weight, bias) && x.dim() == 4 && weight.dim() == 4 &&
          x.size(1) == weight.size(1) && weight.size(2) == 3 && weight.size(3) == 3 &&
          cpu::winograd_fits(weight.size(1), weight.size(0)) &&
-         cpu::winograd_is_faster(cpu::winograd_tiles(x));
+         cpu::winograd_is_faster(cpu::winograd_tiles(x, UsePrecision::current()));
 }
 
 /// Whether a 1×1 convolution is a linear layer over pixels as they lie: none is copied.
@@ -37,7 +38,7 @@ at::Tensor linear_conv2d(const at::Tensor& x, const at::Tensor& weight, const at
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   int64_t stride, int64_t padding) {
   if (stride == 1 && padding == 1 && can_use_winograd(x, weight, bias)) {
-    return cpu::winograd_conv2d(x, weight, bias);
+    return cpu::winograd_conv2d(x, weight, bias, UsePrecision::current());
   }
   if (stride == 1 && padding == 0 && can_use_linear(x, weight, bias)) {
     return linear_conv2d(x, weight, bias);

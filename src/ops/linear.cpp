@@ -7,6 +7,7 @@
 #include "ops/cpu/choice.h"
 #include "ops/cpu/linear.h"
 #include "ops/kernel_arguments.h"
+#include "ops/linear.h"
 
 namespace xattn {
 namespace {
@@ -23,10 +24,12 @@ bool is_faster(const at::Tensor& x, const at::Tensor& weight) {
 
 }  // namespace
 
+bool linear_takes_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return can_use_kernels(x, weight, bias) && is_faster(x, weight);
+}
+
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (can_use_kernels(x, weight, bias) && is_faster(x, weight)) {
-    return cpu::linear(x, weight, bias);
-  }
+  if (linear_takes_kernels(x, weight, bias)) return cpu::linear(x, weight, bias);
   return at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
 

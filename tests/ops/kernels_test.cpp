@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <numbers>
 #include <random>
 #include <string>
 #include <vector>
@@ -268,6 +269,38 @@ TEST_P(KernelsTest, SoftmaxOverTextWhereNothingIsLeftIsZero) {
     }
     EXPECT_NEAR(sum, 1, 1e-6);
   }
+}
+
+TEST_P(KernelsTest, GatesByGeluToAFewUnitsInTheLastPlace) {
+  for (const int64_t columns : {1, 7, 32, 61}) {
+    const int64_t rows = 3, step = columns + 5;
+    auto hidden = random(rows, step), gates = random(rows, step), out = random(rows, step);
+    for (auto& each : gates.data) each *= 4;
+    gates.data[0] = 0;
+    const auto untouched = out.data[static_cast<std::size_t>(columns)];
+    kernels_.gate(rows, columns, {hidden.data.data(), step}, {gates.data.data(), step},
+                  {out.data.data(), step});
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < columns; ++c) {
+        const double x = gates.at(r, c), gelu = x * std::erfc(-x / std::numbers::sqrt2) / 2;
+        const double expected = hidden.at(r, c) * gelu;
+        // For negative x, too: of the result, not of x; e^-x²/2 is as exact as its exponent.
+        EXPECT_NEAR(out.at(r, c), expected, (1e-6 + 2e-7 * x * x) * std::abs(expected) + 1e-36)
+            << x;
+      }
+    }
+    EXPECT_EQ(out.data[static_cast<std::size_t>(columns)], untouched);
+  }
+}
+
+TEST_P(KernelsTest, GatesByGeluAtTheEnds) {
+  float hidden[] = {2, 2, 2, 2}, out[4];
+  float gates[] = {kInfinity, 100, -100, std::numeric_limits<float>::quiet_NaN()};
+  kernels_.gate(1, 4, {hidden, 4}, {gates, 4}, {out, 4});
+  EXPECT_EQ(out[0], kInfinity);
+  EXPECT_EQ(out[1], 200);
+  EXPECT_EQ(out[2], 0);
+  EXPECT_TRUE(std::isnan(out[3]));
 }
 
 INSTANTIATE_TEST_SUITE_P(Cpu, KernelsTest, ::testing::ValuesIn(available_kernels()),

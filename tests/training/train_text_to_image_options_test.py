@@ -30,7 +30,7 @@ class TextToImageOptions(t.OptionsTest):
         "--gradient-checkpointing": [Row((), t.rounding)],
         "--prediction-type": [Row(("v_prediction",), t.losses), Row(("sample",), t.losses),
                               Row(("banana",), "--prediction-type")],
-        "--snr-gamma": [Row((5,), t.losses), Row((0,), "--snr-gamma")],
+        "--snr-gamma": [Row((0.1,), t.losses), Row((0,), "--snr-gamma")],
         "--noise-offset": [Row((0.5,), t.losses), Row((-1,), "--noise-offset")],
         "--input-perturbation": [Row((0.5,), t.losses), Row((-1,), "--input-perturbation")],
         "--caption-dropout": [Row((1,), t.losses), Row((2,), "--caption-dropout")],

@@ -50,10 +50,27 @@ struct PixelMap {
   int64_t height, width, channels;
 };
 
-/// Tiles of a 3×3 convolution with a padding of 1, row by row: `kOut`² pixels of the result from
-/// `kIn`² of the input, by products at `kPositions` positions; see vector_winograd.h.
-struct Winograd {
-  static constexpr int kIn = 6, kOut = 4, kPositions = kIn * kIn;
+/// A 3×3 convolution with a padding of 1, tile by tile: `out`² pixels of the result, row by row, from
+/// (out + 2)² of the input, by products at as many positions; see vector_winograd.h.
+struct WinogradTiles {
+  int64_t out;
+  /// Turns the weights `[columns, 9 · in_channels]` of some of a panel's channels into factors,
+  /// `[in_channels, panel]` at out + position * position_step. Whole numbers of vectors of both; the
+  /// weight has a column_step of 1.
+  void (*enter_weights)(int64_t in_channels, int64_t columns, StoredMatrix weight, float* out,
+                        int64_t position_step);
+  /// Turns what tiles need of a map into factors: that of a tile, channel and position is at
+  /// out[position * position_step + (tile - first) * channels + channel]. A whole number of vectors
+  /// of channels.
+  void (*enter_tiles)(PixelMap map, int64_t first, int64_t tiles, float* out,
+                      int64_t position_step);
+  /// Turns products, of which that of a tile, channel and position is at products[position *
+  /// position_step + (tile - first) * channels + channel], into `channels` channels of pixels, with
+  /// a bias unless it is null. A whole number of vectors of channels.
+  void (*leave_tiles)(const float* products, int64_t position_step, int64_t first, int64_t tiles,
+                      int64_t channels, const float* bias, PixelMap out);
+
+  int64_t positions() const { return (out + 2) * (out + 2); }
 };
 
 /// What `normalize` does to an element of a column: y = (x - mean) * scale + shift, then
@@ -108,20 +125,9 @@ struct Kernels {
   /// Ends it: the output `[queries, width]`, row by row, zero where every score is -∞. `state` is
   /// used up.
   void (*finish_attention)(int64_t queries, int64_t width, float* state, Matrix out);
-  /// Turns the weights `[columns, in_channels, 3, 3]` of a panel's channels into factors, in double
-  /// precision: `[in_channels, panel]` at out + position * position_step, filled up with zeros.
-  void (*enter_weights)(const float* weight, int64_t in_channels, int64_t columns, float* out,
-                        int64_t position_step);
-  /// Turns what tiles need of a map into factors: that of a tile, channel and position is at
-  /// out[position * position_step + (tile - first) * channels + channel]. A whole number of vectors
-  /// of channels.
-  void (*enter_tiles)(PixelMap map, int64_t first, int64_t tiles, float* out,
-                      int64_t position_step);
-  /// Turns products, of which that of a tile, channel and position is at products[position *
-  /// position_step + (tile - first) * channels + channel], into `channels` channels of pixels, with
-  /// a bias unless it is null. A whole number of vectors of channels.
-  void (*leave_tiles)(const float* products, int64_t position_step, int64_t first, int64_t tiles,
-                      int64_t channels, const float* bias, PixelMap out);
+  /// Large tiles, of 4×4 pixels, have a quarter of the multiplications; small ones, of 2×2, have four
+  /// ninths and round less.
+  WinogradTiles tiles, small_tiles;
   /// Adds each column's Σ (x - near) to `sums` and Σ (x - near)² to `squares`; `near` is a number
   /// for each column. x has a column_step of 1.
   void (*add_moments)(int64_t rows, int64_t columns, Matrix x, const float* near, double* sums,
@@ -132,6 +138,8 @@ struct Kernels {
   void (*normalize)(int64_t rows, int64_t columns, Matrix x, Normalization norm, Matrix out);
   /// The same for elements side by side, each as the first column says.
   void (*normalize_alike)(int64_t count, const float* x, Normalization norm, float* out);
+  /// out = hidden · gelu(gates), by element, where gelu(x) = x Φ(x); all have a column_step of 1.
+  void (*gate)(int64_t rows, int64_t columns, Matrix hidden, Matrix gates, Matrix out);
 };
 
 /// Those that run on this processor, fastest first.

@@ -1,21 +1,14 @@
 #include "ops/cpu/linear.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 
-#include "ops/cpu/aligned_floats.h"
 #include "ops/cpu/packed.h"
+#include "ops/cpu/rectangles.h"
 
 namespace xattn::cpu {
 namespace {
-
-/// Blocks of a product, each a size at most `largest` and a whole number of `unit`s.
-int64_t balanced(int64_t size, int64_t largest, int64_t unit) {
-  const auto blocks = std::max<int64_t>(1, divide_up(size, largest));
-  return std::max(unit, divide_up(divide_up(size, blocks), unit) * unit);
-}
 
 /// out = x · weightᵀ + bias, with x `[R, S]` and weight `[O, S]`, both row by row.
 ///
@@ -37,12 +30,11 @@ class Product {
   /// Floats that `compute` needs.
   int64_t scratch() const { return columns_at_once_ * part_; }
 
-  /// A rectangle of the result.
-  void compute(int64_t row, int64_t rows, int64_t column, int64_t columns, float* scratch) const {
-    for (int64_t c = 0; c < columns; c += columns_at_once_) {
-      const auto width = std::min(columns_at_once_, columns - c);
+  void compute(Rectangle of, float* scratch) const {
+    for (int64_t c = 0; c < of.columns; c += columns_at_once_) {
+      const auto width = std::min(columns_at_once_, of.columns - c);
       for (int64_t k = 0; k < inner_; k += part_) {
-        add(row, rows, column + c, width, k, std::min(part_, inner_ - k), scratch);
+        add(of.row, of.rows, of.column + c, width, k, std::min(part_, inner_ - k), scratch);
       }
     }
   }
@@ -87,28 +79,6 @@ class Product {
   int64_t inner_, part_, columns_at_once_;
 };
 
-/// The result's division among threads: so many times so many rectangles.
-struct Grid {
-  int64_t down, across;
-};
-
-Grid divide(int64_t rows, int64_t columns) {
-  // Multiplications that take as long as to pack an element, and to read one.
-  constexpr int64_t kPacking = 12, kReading = 2;
-  const auto panels = divide_up(columns, kernels().panel), threads = int64_t{at::get_num_threads()};
-  const auto cost = [&](Grid grid) {
-    const auto height = divide_up(rows, grid.down),
-               width = divide_up(panels, grid.across) * kernels().panel;
-    return height * width + kPacking * width + kReading * height;
-  };
-  Grid best = {1, threads};
-  for (int64_t down = 2; down <= std::min(threads, rows); ++down) {
-    const Grid grid = {down, threads / down};
-    if (cost(grid) < cost(best)) best = grid;
-  }
-  return {best.down, std::min(best.across, panels)};
-}
-
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -121,20 +91,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   const auto weights = weight.contiguous(), biases = bias.defined() ? bias.contiguous() : bias;
   const Product product(input, weights, biases, output);
 
-  const auto rows = output.size(0), columns = output.size(1);
-  const auto grid = divide(rows, columns);
-  const auto panel = kernels().panel;
-  const auto height = divide_up(rows, grid.down),
-             width = divide_up(divide_up(columns, panel), grid.across) * panel;
-  at::parallel_for(0, grid.down * grid.across, 1, [&](int64_t begin, int64_t end) {
-    const AlignedFloats scratch(product.scratch());
-    for (auto i = begin; i < end; ++i) {
-      const auto row = i / grid.across * height, column = i % grid.across * width;
-      if (row >= rows || column >= columns) continue;
-      product.compute(row, std::min(height, rows - row), column, std::min(width, columns - column),
-                      scratch.data());
-    }
-  });
+  for_each_rectangle(output.size(0), output.size(1), product.scratch(),
+                     [&](Rectangle part, float* scratch) { product.compute(part, scratch); });
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/vector_attention.h"
+#include "ops/cpu/vector_geglu.h"
 #include "ops/cpu/vector_group_norm.h"
 #include "ops/cpu/vector_pack.h"
 #include "ops/cpu/vector_product.h"
@@ -23,7 +24,6 @@ struct VectorKernels {
   using Softmax = VectorSoftmax<Lanes, Lanes * Vectors>;
   using GroupNorm = VectorGroupNorm<Lanes>;
   using Attention = VectorAttention<Lanes, Vectors, Rows>;
-  using Tiles = VectorWinograd<Lanes, Lanes * Vectors>;
 
   static constexpr Kernels table(const char* name) {
     return {name,
@@ -36,13 +36,13 @@ struct VectorKernels {
             Attention::begin_attention,
             Attention::attend,
             Attention::finish_attention,
-            Tiles::enter_weights,
-            Tiles::enter_tiles,
-            Tiles::leave_tiles,
+            VectorWinograd<Lanes, Lanes * Vectors, 4>::table(),
+            VectorWinograd<Lanes, Lanes * Vectors, 2>::table(),
             GroupNorm::add_moments,
             GroupNorm::add_moments_alike,
             GroupNorm::normalize,
-            GroupNorm::normalize_alike};
+            GroupNorm::normalize_alike,
+            VectorGeglu<Lanes>::gate};
   }
 };
 

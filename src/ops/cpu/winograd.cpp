@@ -11,22 +11,31 @@
 namespace xattn::cpu {
 namespace {
 
-constexpr int64_t kOut = Winograd::kOut, kPositions = Winograd::kPositions;
 /// Channels come in whole vectors, of any processor.
 constexpr int64_t kVector = 16;
 /// The longest sum of the innermost product, for the first cache and for rounding.
 constexpr int64_t kWinogradPart = 384;
+/// Floats of a panel's entered weights that stay in the second cache.
+constexpr int64_t kEnteredFloats = 72 << 10;
 /// Floats of a block's factors and products together: they stay in the last cache.
 constexpr int64_t kBlockFloats = 2 << 20;
 /// Images of so few tiles are one block, whose weights each thread transforms when it needs them.
 constexpr int64_t kFewTiles = 64;
 
+/// Floats from one position's matrix to the next: they are used side by side, so their lines must
+/// not be all of the same place in a cache.
+int64_t apart(int64_t floats) {
+  constexpr int64_t kPage = 1024, kLine = 16;
+  return divide_up(floats, kPage) * kPage + kLine;
+}
+
 class Convolution {
  public:
-  Convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-              const at::Tensor& out)
-      : x_(x.const_data_ptr<float>()),
-        weight_(weight.const_data_ptr<float>()),
+  Convolution(const WinogradTiles& tiles, const at::Tensor& x, const at::Tensor& weight,
+              const at::Tensor& bias, const at::Tensor& out)
+      : tile_(tiles),
+        x_(x.const_data_ptr<float>()),
+        weight_(stored_matrix_of(weight)),
         bias_(bias.defined() ? bias.const_data_ptr<float>() : nullptr),
         out_(out.data_ptr<float>()),
         height_(x.size(2)),
@@ -35,55 +44,66 @@ class Convolution {
         out_channels_(out.size(1)),
         panels_(divide_up(out_channels_, kernel_.panel)),
         panel_floats_(in_channels_ * kernel_.panel),
-        tiles_of_image_(divide_up(height_, kOut) * divide_up(width_, kOut)),
+        tiles_of_image_(divide_up(height_, tile_.out) * divide_up(width_, tile_.out)),
         tiles_(x.size(0) * tiles_of_image_) {}
 
   void compute() const { tiles_ <= kFewTiles ? compute_by_channels() : compute_by_tiles(); }
 
  private:
-  /// All tiles at once; each thread takes panels of the result's channels, and their weights.
+  /// All tiles at once; each thread takes panels of the result's channels, and transforms their
+  /// weights part by part.
   void compute_by_channels() const {
-    const AlignedFloats factors(kPositions * tiles_ * in_channels_);
+    const auto factors_step = apart(tiles_ * in_channels_);
+    const AlignedFloats factors(positions_ * factors_step);
     at::parallel_for(0, tiles_, 1, [&](int64_t begin, int64_t end) {
-      enter(begin, end - begin, factors.data() + begin * in_channels_, tiles_ * in_channels_);
+      enter(begin, end - begin, factors.data() + begin * in_channels_, factors_step);
     });
+    const auto fitting = kEnteredFloats / (positions_ * kernel_.panel) / kVector * kVector,
+               part = std::min(in_channels_, fitting);
+    const auto weights_step = apart(part * kernel_.panel),
+               products_step = apart(tiles_ * kernel_.panel);
     at::parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
-      const AlignedFloats weights(kPositions * panel_floats_),
-          products(kPositions * tiles_ * kernel_.panel);
+      const AlignedFloats weights(positions_ * weights_step), products(positions_ * products_step);
       for (auto panel = begin; panel < end; ++panel) {
-        enter_weights(panel, weights.data(), panel_floats_);
         const auto channel = panel * kernel_.panel,
                    channels = std::min(kernel_.panel, out_channels_ - channel);
-        multiply(tiles_, channels, factors.data(), {weights.data(), panel_floats_}, panel_floats_,
-                 products.data());
-        leave(0, tiles_, channel, channels, products.data());
+        std::fill_n(products.data(), positions_ * products_step, 0.0F);
+        for (int64_t c = 0; c < in_channels_; c += part) {
+          const auto count = std::min(part, in_channels_ - c);
+          enter_weights(panel, c, count, weights.data(), weights_step);
+          multiply(tiles_, channels, count, {factors.data() + c, factors_step},
+                   {weights.data(), 0}, weights_step, {products.data(), products_step});
+        }
+        leave(0, tiles_, channel, channels, products.data(), products_step);
       }
     });
   }
 
   /// Block by block of tiles, each by one thread from its pixels to its result.
   void compute_by_tiles() const {
-    const auto step = panels_ * panel_floats_;
-    const AlignedFloats weights(kPositions * step);
+    const auto weights_step = apart(panels_ * panel_floats_);
+    const AlignedFloats weights(positions_ * weights_step);
     at::parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
       for (auto panel = begin; panel < end; ++panel) {
-        enter_weights(panel, weights.data() + panel * panel_floats_, step);
+        enter_weights(panel, 0, in_channels_, weights.data() + panel * panel_floats_, weights_step);
       }
     });
     const int64_t threads = at::get_num_threads();
     // Smaller blocks would read the weights too often.
-    const auto fitting = kBlockFloats / (kPositions * (in_channels_ + out_channels_));
+    const auto fitting = kBlockFloats / (positions_ * (in_channels_ + out_channels_));
     const auto blocks = divide_up(tiles_, std::clamp<int64_t>(fitting, 24, 96));
     const auto block = divide_up(tiles_, divide_up(blocks, threads) * threads);
+    const auto factors_step = apart(block * in_channels_),
+               products_step = apart(block * out_channels_);
     at::parallel_for(0, divide_up(tiles_, block), 1, [&](int64_t begin, int64_t end) {
-      const AlignedFloats factors(kPositions * block * in_channels_),
-          products(kPositions * block * out_channels_);
+      const AlignedFloats factors(positions_ * factors_step), products(positions_ * products_step);
       for (auto i = begin; i < end; ++i) {
         const auto first = i * block, tiles = std::min(block, tiles_ - first);
-        enter(first, tiles, factors.data(), tiles * in_channels_);
-        multiply(tiles, out_channels_, factors.data(), {weights.data(), panel_floats_}, step,
-                 products.data());
-        leave(first, tiles, 0, out_channels_, products.data());
+        enter(first, tiles, factors.data(), factors_step);
+        std::fill_n(products.data(), positions_ * products_step, 0.0F);
+        multiply(tiles, out_channels_, in_channels_, {factors.data(), factors_step},
+                 {weights.data(), panel_floats_}, weights_step, {products.data(), products_step});
+        leave(first, tiles, 0, out_channels_, products.data(), products_step);
       }
     });
   }
@@ -99,55 +119,68 @@ class Convolution {
     }
   }
 
-  void enter_weights(int64_t panel, float* out, int64_t step) const {
+  void enter_weights(int64_t panel, int64_t first, int64_t count, float* out, int64_t step) const {
     const auto channel = panel * kernel_.panel;
-    kernel_.enter_weights(weight_ + channel * in_channels_ * 9, in_channels_,
-                          std::min(kernel_.panel, out_channels_ - channel), out, step);
+    tile_.enter_weights(count, std::min(kernel_.panel, out_channels_ - channel),
+                          block_of(weight_, channel, 9 * first), out, step);
   }
 
   void enter(int64_t first, int64_t tiles, float* factors, int64_t step) const {
     for_each_image(first, tiles, [&](int64_t image, int64_t tile, int64_t count, int64_t before) {
       auto* const pixels = const_cast<float*>(x_) + image * height_ * width_ * in_channels_;
-      kernel_.enter_tiles({pixels, height_, width_, in_channels_}, tile, count,
+      tile_.enter_tiles({pixels, height_, width_, in_channels_}, tile, count,
                           factors + before * in_channels_, step);
     });
   }
 
   void leave(int64_t first, int64_t tiles, int64_t channel, int64_t channels,
-             const float* products) const {
+             const float* products, int64_t step) const {
     for_each_image(first, tiles, [&](int64_t image, int64_t tile, int64_t count, int64_t before) {
       auto* const pixels = out_ + image * height_ * width_ * out_channels_ + channel;
-      kernel_.leave_tiles(products + before * channels, tiles * channels, tile, count, channels,
+      tile_.leave_tiles(products + before * channels, step, tile, count, channels,
                           bias_ ? bias_ + channel : nullptr,
                           {pixels, height_, width_, out_channels_});
     });
   }
 
-  /// For each position: products `[tiles, channels]` of factors `[tiles, in_channels]` and weights.
-  void multiply(int64_t tiles, int64_t channels, float* factors, Panels weights,
-                int64_t weights_step, float* products) const {
-    std::fill_n(products, kPositions * tiles * channels, 0.0F);
-    const auto part = divide_up(in_channels_, divide_up(in_channels_, kWinogradPart));
-    for (int64_t position = 0; position < kPositions; ++position) {
-      for (int64_t c = 0; c < in_channels_; c += part) {
-        kernel_.multiply_rows(tiles, channels, std::min(part, in_channels_ - c),
-                              {factors + c, in_channels_}, from_row(weights, c),
-                              {products, channels});
+  /// Matrices of all positions, one behind the other.
+  struct Positions {
+    float* data;
+    int64_t step;
+  };
+
+  /// For each position: adds to the products `[tiles, channels]` what `count` channels of the
+  /// factors `[tiles, in_channels]` and their weights give.
+  void multiply(int64_t tiles, int64_t channels, int64_t count, Positions factors, Panels weights,
+                int64_t weights_step, Positions products) const {
+    const auto part = divide_up(count, divide_up(count, kWinogradPart));
+    for (int64_t position = 0; position < positions_; ++position) {
+      for (int64_t c = 0; c < count; c += part) {
+        kernel_.multiply_rows(tiles, channels, std::min(part, count - c),
+                              {factors.data + c, in_channels_}, from_row(weights, c),
+                              {products.data, channels});
       }
-      factors += tiles * in_channels_;
+      factors.data += factors.step;
       weights.data += weights_step;
-      products += tiles * channels;
+      products.data += products.step;
     }
   }
 
   const Kernels& kernel_ = kernels();
+  const WinogradTiles& tile_;
+  const int64_t positions_ = tile_.positions();
   const float* x_;
-  const float* weight_;
+  /// `[out_channels, 9 · in_channels]`
+  StoredMatrix weight_;
   const float* bias_;
   float* out_;
   int64_t height_, width_, in_channels_, out_channels_, panels_, panel_floats_, tiles_of_image_,
       tiles_;
 };
+
+const WinogradTiles& tiles_of(Precision precision) {
+  return precision == Precision::kFast ? kernels().tiles : kernels().small_tiles;
+}
 
 }  // namespace
 
@@ -155,17 +188,19 @@ bool winograd_fits(int64_t in_channels, int64_t out_channels) {
   return in_channels % kVector == 0 && out_channels % kVector == 0;
 }
 
-int64_t winograd_tiles(const at::Tensor& x) {
-  return x.size(0) * divide_up(x.size(2), kOut) * divide_up(x.size(3), kOut);
+int64_t winograd_tiles(const at::Tensor& x, Precision precision) {
+  const auto out = tiles_of(precision).out;
+  return x.size(0) * divide_up(x.size(2), out) * divide_up(x.size(3), out);
 }
 
-at::Tensor winograd_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor winograd_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                           Precision precision) {
   constexpr auto kPixels = at::MemoryFormat::ChannelsLast;
   auto out = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options(), kPixels);
   if (out.numel() == 0) return out;
-  const auto input = x.contiguous(kPixels), weights = weight.contiguous(),
+  const auto input = x.contiguous(kPixels), weights = weight.contiguous().flatten(1),
              biases = bias.defined() ? bias.contiguous() : bias;
-  Convolution(input, weights, biases, out).compute();
+  Convolution(tiles_of(precision), input, weights, biases, out).compute();
   return out;
 }
 
