@@ -1,6 +1,7 @@
 #include "layer_bench.h"
 
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
@@ -17,6 +18,7 @@
 #include "support/difference.h"
 #include "timing.h"
 #include "xattn/ops/conv2d.h"
+#include "xattn/ops/geglu.h"
 #include "xattn/ops/group_norm.h"
 #include "xattn/ops/linear.h"
 
@@ -43,18 +45,30 @@ LayerCase linear_case(int64_t rows, int64_t in, int64_t out) {
           }};
 }
 
-LayerCase conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size) {
-  return {fmt::format("Conv2d {}x{}x{}x{}->{}", batch, in, size, size, out), [=] {
-            const auto x = at::randn({batch, in, size, size}), weight = at::randn({out, in, 3, 3}),
-                       bias = at::randn({out});
-            return LayerPair{[=] { return xattn::conv2d(x, weight, bias, 1, 1); },
-                             [=] { return at::conv2d(x, weight, bias, 1, 1); }};
+LayerCase geglu_case(int64_t rows, int64_t width) {
+  return {fmt::format("GEGLU {}x{}->{}", rows, width, 4 * width), [=] {
+            const auto x = at::randn({rows, width}), weight = at::randn({8 * width, width}) / 16,
+                       bias = at::randn({8 * width});
+            return LayerPair{[=] { return xattn::geglu(x, weight, bias); },
+                             [=] {
+                               const auto halves = at::linear(x, weight, bias).chunk(2, -1);
+                               return halves[0] * at::gelu(halves[1]);
+                             }};
           }};
 }
 
 /// Images whose channels lie side by side, as convolutions leave them.
 at::Tensor pixels(int64_t batch, int64_t channels, int64_t size) {
   return at::randn({batch, channels, size, size}).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+LayerCase conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size) {
+  return {fmt::format("Conv2d {}x{}x{}x{}->{}", batch, in, size, size, out), [=] {
+            const auto x = pixels(batch, in, size), weight = at::randn({out, in, 3, 3}),
+                       bias = at::randn({out});
+            return LayerPair{[=] { return xattn::conv2d(x, weight, bias, 1, 1); },
+                             [=] { return at::conv2d(x, weight, bias, 1, 1); }};
+          }};
 }
 
 LayerCase pointwise_conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size) {
@@ -107,6 +121,7 @@ void add_linear_cases(std::vector<LayerCase>& cases) {
       const auto rows = batch * tokens;
       cases.push_back(linear_case(rows, width, width));
       cases.push_back(linear_case(rows, width, 8 * width));
+      cases.push_back(geglu_case(rows, width));
       cases.push_back(linear_case(rows, 4 * width, width));
     }
     // Keys and values of the text.

@@ -12,11 +12,6 @@
 namespace xattn {
 namespace {
 
-bool can_use_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return kernels_can_take(x, weight, bias) && weight.dim() == 2 && x.dim() > 0 &&
-         x.size(-1) == weight.size(1);
-}
-
 bool is_faster(const at::Tensor& x, const at::Tensor& weight) {
   const auto inner = weight.size(1);
   return inner > 0 && cpu::linear_is_faster(x.numel() / inner);
@@ -24,12 +19,15 @@ bool is_faster(const at::Tensor& x, const at::Tensor& weight) {
 
 }  // namespace
 
-bool linear_takes_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return can_use_kernels(x, weight, bias) && is_faster(x, weight);
+bool linear_can_take(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return kernels_can_take(x, weight, bias) && weight.dim() == 2 && x.dim() > 0 &&
+         x.size(-1) == weight.size(1);
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (linear_takes_kernels(x, weight, bias)) return cpu::linear(x, weight, bias);
+  if (linear_can_take(x, weight, bias) && is_faster(x, weight)) {
+    return cpu::linear(x, weight, bias);
+  }
   return at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
 

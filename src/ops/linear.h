@@ -4,7 +4,7 @@
 
 namespace xattn {
 
-/// Whether `linear` of these takes our kernels: they can compute it and are faster here.
-bool linear_takes_kernels(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+/// Whether our kernels can compute `linear` of these.
+bool linear_can_take(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
 }  // namespace xattn

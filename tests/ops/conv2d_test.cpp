@@ -13,6 +13,7 @@
 #include "ops/cpu/choice.h"
 #include "ops/cpu/winograd.h"
 #include "support/parity.h"
+#include "xattn/ops/precision.h"
 
 namespace xattn {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 using testing::is_near;
 using testing::is_same;
 
-constexpr double kTolerance = 5e-6;
+constexpr double kTolerance = 5e-6, kPreciseTolerance = 1e-6;
 
 at::Tensor in_doubles(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   return at::conv2d(x.to(at::kDouble), weight.to(at::kDouble),
@@ -32,8 +33,15 @@ at::Tensor weight_of(int64_t out_channels, int64_t in_channels) {
   return torch::randn({out_channels, in_channels, 3, 3}) / (3 * std::sqrt(in_channels));
 }
 
-class WinogradConv2d : public ::testing::Test {
+class WinogradConv2d : public ::testing::TestWithParam<Precision> {
  protected:
+  const double tolerance_ = GetParam() == Precision::kFast ? kTolerance : kPreciseTolerance;
+
+  static at::Tensor winograd(const at::Tensor& x, const at::Tensor& weight,
+                             const at::Tensor& bias) {
+    return cpu::winograd_conv2d(x, weight, bias, GetParam());
+  }
+
   void SetUp() override {
     if (!cpu::use_kernels()) GTEST_SKIP() << "no kernels but LibTorch's";
     torch::manual_seed(7);
@@ -41,7 +49,7 @@ class WinogradConv2d : public ::testing::Test {
   torch::NoGradGuard no_grad_;
 };
 
-TEST_F(WinogradConv2d, OfAnySizeIsLibTorchs) {
+TEST_P(WinogradConv2d, OfAnySizeIsLibTorchs) {
   for (const auto& [in_channels, out_channels] :
        {std::pair{16, 16}, {16, 48}, {48, 16}, {64, 112}, {400, 32}, {320, 320}}) {
     const auto weight = weight_of(out_channels, in_channels), bias = torch::randn({out_channels});
@@ -54,56 +62,62 @@ TEST_F(WinogradConv2d, OfAnySizeIsLibTorchs) {
                                                {1, 33, 40}}) {
       const auto x = torch::randn({batch, in_channels, height, width}),
                  expected = in_doubles(x, weight, bias);
-      EXPECT_TRUE(is_near("x", cpu::winograd_conv2d(x, weight, bias), expected, kTolerance));
+      EXPECT_TRUE(is_near("x", winograd(x, weight, bias), expected, tolerance_));
       const auto pixels = x.contiguous(at::MemoryFormat::ChannelsLast);
       EXPECT_TRUE(
-          is_near("pixels", cpu::winograd_conv2d(pixels, weight, bias), expected, kTolerance));
+          is_near("pixels", winograd(pixels, weight, bias), expected, tolerance_));
       const auto part = torch::cat({x, x}, 3).slice(3, width);
-      EXPECT_TRUE(is_near("part", cpu::winograd_conv2d(part, weight, bias), expected, kTolerance));
+      EXPECT_TRUE(is_near("part", winograd(part, weight, bias), expected, tolerance_));
     }
   }
 }
 
-TEST_F(WinogradConv2d, WithoutBiasAndOfNothing) {
+TEST_P(WinogradConv2d, WithoutBiasAndOfNothing) {
   const auto x = torch::randn({2, 32, 12, 12}), weight = weight_of(32, 32);
-  EXPECT_TRUE(is_near("output", cpu::winograd_conv2d(x, weight, {}), in_doubles(x, weight, {}),
-                      kTolerance));
-  EXPECT_EQ(cpu::winograd_conv2d(x.slice(0, 0, 0), weight, {}).sizes(),
+  EXPECT_TRUE(is_near("output", winograd(x, weight, {}), in_doubles(x, weight, {}),
+                      tolerance_));
+  EXPECT_EQ(winograd(x.slice(0, 0, 0), weight, {}).sizes(),
             (at::IntArrayRef{0, 32, 12, 12}));
 }
 
-TEST_F(WinogradConv2d, TakesWeightsAsTheyLie) {
+TEST_P(WinogradConv2d, TakesWeightsAsTheyLie) {
   const auto x = torch::randn({1, 32, 40, 40}), weight = weight_of(64, 32),
              bias = torch::randn({64});
-  const auto expected = cpu::winograd_conv2d(x, weight, bias);
+  const auto expected = winograd(x, weight, bias);
   EXPECT_TRUE(is_same(
       "channels last",
-      cpu::winograd_conv2d(x, weight.contiguous(at::MemoryFormat::ChannelsLast), bias), expected));
+      winograd(x, weight.contiguous(at::MemoryFormat::ChannelsLast), bias), expected));
   EXPECT_TRUE(is_same(
       "every other",
-      cpu::winograd_conv2d(x, torch::stack({weight, weight}, 1).flatten(0, 1).slice(0, 0, 128, 2),
+      winograd(x, torch::stack({weight, weight}, 1).flatten(0, 1).slice(0, 0, 128, 2),
                            torch::stack({bias, bias}, 1).flatten().slice(0, 0, 128, 2)),
       expected));
 }
 
-TEST_F(WinogradConv2d, IsNearOnAnyNumberOfCores) {
+TEST_P(WinogradConv2d, IsNearOnAnyNumberOfCores) {
   const auto threads = at::get_num_threads();
   const auto x = torch::randn({1, 48, 61, 45}), weight = weight_of(48, 48);
-  const auto expected = cpu::winograd_conv2d(x, weight, {});
+  const auto expected = winograd(x, weight, {});
   for (const int some : {1, 2, 3, 8}) {
     at::set_num_threads(some);
-    EXPECT_TRUE(is_near("output", cpu::winograd_conv2d(x, weight, {}), expected, 1e-6)) << some;
+    EXPECT_TRUE(is_near("output", winograd(x, weight, {}), expected, 1e-6)) << some;
   }
   at::set_num_threads(threads);
 }
 
 // The twin that must fail.
-TEST_F(WinogradConv2d, NoticesAChangedWeight) {
+TEST_P(WinogradConv2d, NoticesAChangedWeight) {
   const auto x = torch::randn({1, 16, 16, 16}), weight = weight_of(16, 16),
              expected = in_doubles(x, weight, {});
   weight[3][5][1][2] += 1e-3;
-  EXPECT_FALSE(is_near("output", cpu::winograd_conv2d(x, weight, {}), expected, kTolerance));
+  EXPECT_FALSE(is_near("output", winograd(x, weight, {}), expected, tolerance_));
 }
+
+INSTANTIATE_TEST_SUITE_P(Conv2d, WinogradConv2d,
+                         ::testing::Values(Precision::kFast, Precision::kPrecise),
+                         [](const auto& info) {
+                           return info.param == Precision::kFast ? "fast" : "precise";
+                         });
 
 TEST(Conv2dChoice, IsTheSameEachTime) {
   for (const int64_t tiles : {0, 4, 16, 64, 4096}) {
@@ -112,7 +126,7 @@ TEST(Conv2dChoice, IsTheSameEachTime) {
     EXPECT_LE(faster, cpu::use_kernels());
     EXPECT_LE(faster, cpu::processor() != cpu::Processor::kOther);
   }
-  EXPECT_FALSE(cpu::winograd_is_faster(4));  // the weights take longer than the tiles
+  EXPECT_FALSE(cpu::winograd_is_faster(0));
 }
 
 TEST(Conv2dOp, IsLibTorchsWhicheverItTakes) {

@@ -22,10 +22,17 @@ Processor processor_of(const Kernels& kernels) {
   return name == "portable" ? Processor::kOther : Processor::kAvx2;
 }
 
-// Measured on AMD at the shapes of Stable Diffusion 1.5, 2.1 and XL, see docs/performance.md. On
-// other processors, MKL's strongest among them, nothing is measured: LibTorch's is taken.
+// Measured at the shapes of Stable Diffusion 1.5, 2.1 and XL on AMD and Intel, see
+// docs/performance.md. With the least of vectors LibTorch's are faster.
 bool kernels_are_faster() {
-  static const bool are = use_kernels() && is_amd() && processor() != Processor::kOther;
+  static const bool are = use_kernels() && processor() != Processor::kOther;
+  return are;
+}
+
+// On Intel MKL's products are at the machine's limit with AVX-512, ours 3 to 10 % behind.
+bool products_are_faster() {
+  static const bool are =
+      kernels_are_faster() && (is_amd() || kernels().name != std::string_view("avx512"));
   return are;
 }
 
@@ -46,6 +53,10 @@ Processor processor() {
 
 bool linear_is_faster(int64_t rows) {
   // A single row is a product with a vector, which waits for memory alone.
+  return rows > 1 && products_are_faster();
+}
+
+bool geglu_is_faster(int64_t rows) {
   return rows > 1 && kernels_are_faster();
 }
 
@@ -56,9 +67,7 @@ bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width) {
 }
 
 bool winograd_is_faster(int64_t tiles) {
-  // A quarter of the multiplications, but the weights are transformed each time.
-  constexpr int64_t kFewest = 20;
-  return tiles >= kFewest && kernels_are_faster();
+  return tiles > 0 && kernels_are_faster();
 }
 
 bool group_norm_is_faster(bool by_pixels, int64_t pixels) {

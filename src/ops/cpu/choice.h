@@ -22,13 +22,17 @@ Processor processor();
 /// same whenever it is asked on one machine.
 bool linear_is_faster(int64_t rows);
 
+/// Whether `cpu::geglu` is faster than a linear layer and LibTorch's gelu for so many rows. It says
+/// the same whenever it is asked on one machine.
+bool geglu_is_faster(int64_t rows);
+
 /// Whether `cpu::self_attention` is faster than LibTorch's `scaled_dot_product_attention` for so
 /// many queries and keys of a head of such a width. It says the same whenever it is asked on one
 /// machine.
 bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width);
 
-/// Whether `cpu::winograd_conv2d` is faster than LibTorch's convolution for so many tiles of 4×4
-/// pixels in all images. It says the same whenever it is asked on one machine.
+/// Whether `cpu::winograd_conv2d` is faster than LibTorch's convolution for so many tiles in all
+/// images. It says the same whenever it is asked on one machine.
 bool winograd_is_faster(int64_t tiles);
 
 /// Whether `cpu::group_norm` is faster than LibTorch's for images of so many pixels that lie pixel
