@@ -102,8 +102,9 @@ def take_turn(contender: Contender, conditions: Conditions) -> Turn:
 def prepare(contenders: Sequence[Contender], conditions: Conditions, found: Found) -> None:
     """The model, what diffusers computes, and the forms that the others read: none of it is timed."""
     case, environment = conditions.case, conditions.environment()
-    log(f"making {case.model.about}")
-    finish(conditions.worker("make"), environment)
+    if not (case.weights.exists() and case.inputs.exists()):
+        log(f"making {case.model.about}")
+        finish(conditions.worker("make"), environment)
     if not case.expected.exists():
         log("computing what is expected")
         finish(DIFFUSERS.command(conditions, 1, case.expected), environment)
