@@ -1,6 +1,7 @@
 """Tests of unet.py: the whole of it with a tiny model, with a fake `xattn` and, where there is one, ours."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -49,7 +50,7 @@ class TableTest(unittest.TestCase):
     def test_tells_medians_and_ratios_within_a_round(self) -> None:
         found = Found({"xattn": turns(1, 4, 2), "other": turns(3, 4, 4, start=7, peak=3 << 30, difference=2e-6), "broken": turns(1)})
         found.absent["openvino"] = "not installed: openvino"
-        found.failed["broken"] = "no\nmemory"
+        found.failed["broken"] = "Traceback\nno memory"
         rows = [line.split() for line in unet.table(found, "xattn").splitlines()[1:]]
         self.assertEqual(rows[0], ["xattn", "2.00", "1.00", "1.00", "1.00", "0.0e+00"])
         self.assertEqual(rows[1], ["other", "4.00", "2.00", "7.00", "3.00", "2.0e-06"])
@@ -57,8 +58,9 @@ class TableTest(unittest.TestCase):
         self.assertEqual(rows[3:], [["broken", "failed:", "no", "memory"]])
 
     def test_says_that_something_disturbed_it(self) -> None:
-        self.assertNotIn("disturbed", unet.notes(PEERS, Found(foreign_load=0.04)))
-        self.assertIn("took 20% of the machine", unet.notes(PEERS, Found(foreign_load=0.2)))
+        conditions = Conditions(Path("xattn"), Case(Path("/folder"), "tiny", 1, 8), 1)
+        self.assertNotIn("disturbed", unet.notes(PEERS, conditions, Found(foreign_load=0.04)))
+        self.assertIn("took 20% of the machine", unet.notes(PEERS, conditions, Found(foreign_load=0.2)))
 
 
 class UsageTest(unittest.TestCase):
@@ -93,6 +95,9 @@ class HeldTest(unittest.TestCase):
         with mock.patch.object(unet_contenders, "not_installed", return_value=None):
             with mock.patch.object(unet_contenders, "has_avx512", return_value=True):
                 self.assertRegex(runtime.absence(self.conditions), "^left out: ")
+                unheld = dataclasses.replace(self.conditions, unheld=True)
+                self.assertIsNone(runtime.absence(unheld))
+                self.assertIn("onnxruntime is not held: ", unet.notes([runtime], unheld, Found()))
             with mock.patch.object(unet_contenders, "has_avx512", return_value=False):
                 self.assertIsNone(runtime.absence(self.conditions))
 

@@ -55,6 +55,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--contenders", default=",".join(NAMES), help="default: %(default)s, those that are here")
     parser.add_argument("--kernels", default=",torch", help="kinds of XATTN_CPU_KERNELS, comma-separated; '' is xattn's choice")
     parser.add_argument("--isa", choices=HELD, default="", help="hold everybody to an older processor's instructions")
+    parser.add_argument("--unheld", action="store_true", help="with --isa, measure those too that cannot be held to it")
     parser.add_argument("--folder", type=Path, help="where models and exports are kept; they are made if they are not there")
     parser.add_argument("--xattn", type=Path, default=ROOT / "build/release/bin/xattn")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -149,12 +150,13 @@ def table(found: Found, base: str) -> str:
         ratios = [a.seconds / b.seconds for a, b in zip(turns, found.turns[base], strict=True)]
         lines.append(f"{name:<22}{seconds:>9.2f}{statistics.median(ratios):>13.2f}{start:>16.2f}{peak:>10.2f}{largest:>12.1e}")
     lines += [f"{name:<22}  {why}" for name, why in found.absent.items()]
-    lines += [f"{name:<22}  failed: {' '.join(why.split())}" for name, why in found.failed.items()]
+    lines += [f"{name:<22}  failed: {why.splitlines()[-1]}" for name, why in found.failed.items()]
     return "\n".join(lines)
 
 
-def notes(contenders: Sequence[Contender], found: Found) -> str:
+def notes(contenders: Sequence[Contender], conditions: Conditions, found: Found) -> str:
     lines = [f"{contender.name}: {contender.about}" for contender in contenders if contender.about]
+    lines += [f"{peer.name} is not held: {peer.unheld}" for peer in contenders if peer.has_advantage(conditions)]
     if found.foreign_load > DISTURBED:
         lines.append(f"disturbed: other processes took {found.foreign_load:.0%} of the machine; run it again")
     return "\n".join(lines)
@@ -169,7 +171,7 @@ def to_json(options: argparse.Namespace, found: Found) -> dict[str, Any]:
 
 def run(options: argparse.Namespace, folder: Path) -> int:
     case = Case(folder, options.model, options.batch, options.size)
-    conditions = Conditions(options.xattn, case, options.threads, options.isa)
+    conditions = Conditions(options.xattn, case, options.threads, options.isa, options.unheld)
     held = f", held to {options.isa.upper()}" if options.isa and has_avx512() else ""
     print(f"{processor()}, {options.threads} threads{held}\n{case.title}, {options.rounds} rounds\n", flush=True)
     wanted = choose(options.contenders, options.kernels)
@@ -182,7 +184,7 @@ def run(options: argparse.Namespace, folder: Path) -> int:
     measure(chosen, conditions, options.rounds, found)
     log("")
     base = next((contender.name for contender in chosen if contender.name not in found.failed), "nobody")
-    print(table(found, base), notes(chosen, found), sep="\n\n")
+    print(table(found, base), notes(chosen, conditions, found), sep="\n\n")
     if options.json:
         options.json.write_text(json.dumps(to_json(options, found), indent=2) + "\n")
     for name, why in found.failed.items():

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from contenders import HERE, environment, not_installed
@@ -25,12 +24,14 @@ KERNELS = ("", "avx512", "avx2", "portable", "torch")
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is the same for all contenders of a run; `isa` is a key of HELD, or empty."""
+    """What is the same for all contenders of a run; `isa` is a key of HELD, or empty, and `unheld` lets those take part
+    that cannot be held to it."""
 
     program: Path
     case: Case
     threads: int
     isa: str = ""
+    unheld: bool = False
 
     def environment(self) -> dict[str, str]:
         held = HELD.get(self.isa, {})
@@ -57,6 +58,9 @@ class Contender:
     def absence(self, conditions: Conditions) -> str | None:
         """Why it cannot run here, None if it can."""
         raise NotImplementedError
+
+    def has_advantage(self, conditions: Conditions) -> bool:
+        return False
 
     def preparations(self, conditions: Conditions) -> list[list[str]]:
         """Commands that make what it needs once, before the rounds."""
@@ -98,25 +102,21 @@ class Xattn(Contender):
 
 @dataclass(frozen=True)
 class Peer(Contender):
-    """A process of unet_worker.py. `packages`: what it needs beside diffusers; `compiles`: its first pass fills a cache."""
+    """A process of unet_worker.py. `packages`: what it needs beside diffusers; `compiles`: its first pass fills a cache;
+    `unheld`: why it cannot be held to an instruction set."""
 
     packages: tuple[str, ...] = ()
     compiles: bool = False
+    unheld: str = ""
 
     def absence(self, conditions: Conditions) -> str | None:
         if why := not_installed("diffusers", *self.packages):
             return why
-        if conditions.isa and has_avx512():
-            return self._unheld()
-        return None
+        return f"left out: {self.unheld}" if self.has_advantage(conditions) and not conditions.unheld else None
 
-    def _unheld(self) -> str | None:
-        """Why it would use more than the instruction set that all are held to."""
-        if self.name == "onnxruntime":
-            return "left out: nothing holds ONNX Runtime to less than the processor has"
-        if self.name == "openvino" and not _openvino_can_be_held():
-            return "left out: this release's own kernels do not heed OV_CPU_MAX_ISA"
-        return None
+    def has_advantage(self, conditions: Conditions) -> bool:
+        """Whether it uses more than the instruction set that the others are held to."""
+        return bool(self.unheld and conditions.isa and has_avx512())
 
     def preparations(self, conditions: Conditions) -> list[list[str]]:
         if self.compiles:
@@ -131,21 +131,16 @@ class Peer(Contender):
         return conditions.worker("run", self.name, "--passes", str(passes), "--output", str(output))
 
 
-def _openvino_can_be_held() -> bool:
-    """Whether the library knows the variable: releases before it have it in debug builds alone."""
-    (folder,) = find_spec("openvino").submodule_search_locations
-    libraries = Path(folder, "libs").glob("libopenvino.so*")
-    return any(b"OV_CPU_MAX_ISA" in library.read_bytes() for library in libraries)
-
-
 PEERS = (
     Peer("diffusers", "diffusers as it comes: PyTorch, eager"),
     Peer("diffusers-tuned", "diffusers, channels last, with q, k and v as one product"),
     Peer("torch-compile", "torch.compile(dynamic=False); starts with its cache filled", compiles=True),
     Peer("torch-compile-frozen", "the same with freezing=True", compiles=True),
-    Peer("onnxruntime", "torch.onnx.export, fixed shapes, all fusions", ("onnxruntime", "onnx", "onnxscript")),
-    Peer("openvino", "OpenVINO's own conversion, fixed shapes, LATENCY, f32", ("openvino",)),
-)
+    Peer("onnxruntime", "torch.onnx.export, fixed shapes, all fusions", ("onnxruntime", "onnx", "onnxscript"),
+         unheld="its kernels are chosen by the processor alone, AVX-512 here"),
+    Peer("openvino", "OpenVINO's own conversion, fixed shapes, LATENCY, f32", ("openvino",),
+         unheld="its linear layers are those of ONNX Runtime's kernels, chosen by the processor alone, AVX-512 here"),
+)  # fmt: skip
 DIFFUSERS = PEERS[0]
 NAMES = ("xattn", *(peer.name for peer in PEERS))
 

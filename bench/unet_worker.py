@@ -114,7 +114,7 @@ def export_onnx(case: Case) -> None:
 
     inputs = load_inputs(case)
     with torch.inference_mode():
-        program = torch.onnx.export(load_module(case), (), kwargs=inputs, output_names=["sample"], dynamo=True, verbose=False)
+        program = torch.onnx.export(load_module(case), (), kwargs=inputs, output_names=["output"], dynamo=True, verbose=False)
     with whole((case.home / ONNX).parent) as folder:
         folder.mkdir(parents=True)
         program.save(str(folder / Path(ONNX).name), external_data=True)
