@@ -25,6 +25,7 @@ from unet_models import Case
 
 HERE = Path(__file__).resolve().parent
 TINY = ("--model", "tiny", "--size", "8", "--rounds", "1", "--threads", "1", "--kernels", "")
+TINY_CONDITIONS = Conditions(Path("xattn"), Case(Path("/folder"), "tiny", 1, 8), 1)
 
 # It hands over what diffusers computed, times FAKE_SCALE, and says how long that took.
 FAKE = f"""\
@@ -57,10 +58,18 @@ class TableTest(unittest.TestCase):
         self.assertEqual(rows[2], ["openvino", "not", "installed:", "openvino"])
         self.assertEqual(rows[3:], [["broken", "failed:", "no", "memory"]])
 
+    def test_tells_what_the_fastest_peer_takes(self) -> None:
+        chosen = choose(["xattn", "diffusers", "openvino"], [""])
+        found = Found({"xattn": turns(1, 4), "diffusers": turns(3, 9), "openvino": turns(2, 4)})
+        self.assertIn("the fastest peer, openvino, takes 1.50 times xattn (1.00–2.00)\n", unet.notes(chosen, TINY_CONDITIONS, found))
+        found.failed["openvino"] = "no memory"
+        self.assertIn("the fastest peer, diffusers, takes 2.62 times", unet.notes(chosen, TINY_CONDITIONS, found))
+        found.failed["xattn"] = "differs"
+        self.assertNotIn("fastest", unet.notes(chosen, TINY_CONDITIONS, found))
+
     def test_says_that_something_disturbed_it(self) -> None:
-        conditions = Conditions(Path("xattn"), Case(Path("/folder"), "tiny", 1, 8), 1)
-        self.assertNotIn("disturbed", unet.notes(PEERS, conditions, Found(foreign_load=0.04)))
-        self.assertIn("took 20% of the machine", unet.notes(PEERS, conditions, Found(foreign_load=0.2)))
+        self.assertNotIn("disturbed", unet.notes(PEERS, TINY_CONDITIONS, Found(foreign_load=0.04)))
+        self.assertIn("took 20% of the machine", unet.notes(PEERS, TINY_CONDITIONS, Found(foreign_load=0.2)))
 
 
 class UsageTest(unittest.TestCase):
@@ -81,14 +90,14 @@ class UsageTest(unittest.TestCase):
 
 class HeldTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.conditions = Conditions(Path("xattn"), Case(Path("/folder"), "tiny", 1, 8), 1, "avx2")
+        self.conditions = dataclasses.replace(TINY_CONDITIONS, isa="avx2")
 
     def test_all_are_told(self) -> None:
         ours, torch_kernels = choose(["xattn"], ["", "torch"])
         self.assertEqual(ours.environment(self.conditions)["XATTN_CPU_KERNELS"], "avx2")
         self.assertEqual(torch_kernels.environment(self.conditions)["XATTN_CPU_KERNELS"], "torch")
         self.assertEqual(PEERS[0].environment(self.conditions)["ATEN_CPU_CAPABILITY"], "avx2")
-        self.assertNotIn("ATEN_CPU_CAPABILITY", Conditions(Path("xattn"), self.conditions.case, 1).environment())
+        self.assertNotIn("ATEN_CPU_CAPABILITY", TINY_CONDITIONS.environment())
 
     def test_who_cannot_be_held_is_left_out_where_there_is_more(self) -> None:
         runtime = next(peer for peer in PEERS if peer.name == "onnxruntime")
@@ -97,7 +106,7 @@ class HeldTest(unittest.TestCase):
                 self.assertRegex(runtime.absence(self.conditions), "^left out: ")
                 unheld = dataclasses.replace(self.conditions, unheld=True)
                 self.assertIsNone(runtime.absence(unheld))
-                self.assertIn("onnxruntime is not held: ", unet.notes([runtime], unheld, Found()))
+                self.assertIn("onnxruntime is not held: ", unet.notes([runtime], unheld, Found({runtime.name: turns(1)})))
             with mock.patch.object(unet_contenders, "has_avx512", return_value=False):
                 self.assertIsNone(runtime.absence(self.conditions))
 

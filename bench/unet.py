@@ -138,6 +138,18 @@ def measure(contenders: Sequence[Contender], conditions: Conditions, rounds: int
             found.turns.setdefault(contender.name, []).append(turn)
 
 
+def ratios(found: Found, name: str, base: str) -> list[float]:
+    """Of the passes within a round."""
+    return [a.seconds / b.seconds for a, b in zip(found.turns[name], found.turns[base], strict=True)]
+
+
+def verdict(found: Found, ours: str, peers: Sequence[str]) -> str:
+    """What the fastest peer takes, with the least and the most of the rounds."""
+    fastest = min(peers, key=lambda name: statistics.median(ratios(found, name, ours)))
+    times = ratios(found, fastest, ours)
+    return f"the fastest peer, {fastest}, takes {statistics.median(times):.2f} times {ours} ({min(times):.2f}–{max(times):.2f})"
+
+
 def table(found: Found, base: str) -> str:
     """Medians, and medians of the ratios within a round to the one named `base`."""
     lines = [f"{'':<22}{'pass s':>9}{'times ' + base:>13}{'load + first s':>16}{'peak GiB':>10}{'difference':>12}"]
@@ -147,15 +159,17 @@ def table(found: Found, base: str) -> str:
         seconds, start = (statistics.median(getattr(turn, key) for turn in turns) for key in ("seconds", "start"))
         peak = max(turn.peak for turn in turns) / GIB
         largest = max(turn.difference for turn in turns)
-        ratios = [a.seconds / b.seconds for a, b in zip(turns, found.turns[base], strict=True)]
-        lines.append(f"{name:<22}{seconds:>9.2f}{statistics.median(ratios):>13.2f}{start:>16.2f}{peak:>10.2f}{largest:>12.1e}")
+        ratio = statistics.median(ratios(found, name, base))
+        lines.append(f"{name:<22}{seconds:>9.2f}{ratio:>13.2f}{start:>16.2f}{peak:>10.2f}{largest:>12.1e}")
     lines += [f"{name:<22}  {why}" for name, why in found.absent.items()]
     lines += [f"{name:<22}  failed: {why.splitlines()[-1]}" for name, why in found.failed.items()]
     return "\n".join(lines)
 
 
 def notes(contenders: Sequence[Contender], conditions: Conditions, found: Found) -> str:
-    lines = [f"{contender.name}: {contender.about}" for contender in contenders if contender.about]
+    ours, peers = ([c.name for c in contenders if c.ours is kind and c.name not in found.failed] for kind in (True, False))
+    lines = [verdict(found, ours[0], peers), ""] if ours and peers else []
+    lines += [f"{contender.name}: {contender.about}" for contender in contenders if contender.about]
     lines += [f"{peer.name} is not held: {peer.unheld}" for peer in contenders if peer.has_advantage(conditions)]
     if found.foreign_load > DISTURBED:
         lines.append(f"disturbed: other processes took {found.foreign_load:.0%} of the machine; run it again")
