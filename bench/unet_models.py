@@ -28,6 +28,10 @@ XL = {
     "use_linear_projection": True, "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 2816, "sample_size": 128,
 }  # fmt: skip
+TINY_XL = {
+    **XL, "block_out_channels": (32, 64, 64), "transformer_layers_per_block": (1, 1, 2), "attention_head_dim": (2, 4, 4),
+    "cross_attention_dim": 32, "addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 80,
+}  # fmt: skip
 TOKENS, TIMESTEP = 77, 501
 
 
@@ -38,7 +42,7 @@ class Model:
     about: str
     class_name: str
     config: dict[str, Any]
-    millions: int
+    millions: float
     method: str = "forward"
 
 
@@ -46,9 +50,10 @@ UNET_CLASS, VAE_CLASS = "UNet2DConditionModel", "AutoencoderKL"
 MODELS = {
     "sd15": Model("Stable Diffusion 1.5's UNet", UNET_CLASS, {"sample_size": 64, **UNET}, 860),
     "sdxl": Model("Stable Diffusion XL's UNet", UNET_CLASS, XL, 2567),
-    "vae": Model("the decoder of Stable Diffusion 1.5's VAE", VAE_CLASS, {**BLOCKS, **VAE}, 84, "decode"),
-    "tiny": Model("a UNet to try this script", UNET_CLASS, {"sample_size": 64, **TINY_UNET}, 1),
-    "tiny-vae": Model("a VAE's decoder to try this script", VAE_CLASS, {**BLOCKS, **TINY_VAE}, 1, "decode"),
+    "vae": Model("Stable Diffusion 1.5's VAE, decoding", VAE_CLASS, {**BLOCKS, **VAE}, 84, "decode"),
+    "tiny": Model("a UNet to try this script", UNET_CLASS, {"sample_size": 64, **TINY_UNET}, 2.4),
+    "tiny-xl": Model("a UNet like XL's to try this script", UNET_CLASS, TINY_XL, 3),
+    "tiny-vae": Model("a VAE to try this script, decoding", VAE_CLASS, {**BLOCKS, **TINY_VAE}, 0.4, "decode"),
 }
 
 
