@@ -12,13 +12,11 @@ import argparse
 import json
 import os
 import platform
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -29,6 +27,7 @@ import report
 from cases import CASES, ROOT, select
 from contenders import ALLOCATOR, CONTENDERS, versions
 from measure import Setup, measure
+from process import end_on_sigterm, interrupted, log, processor
 from results import CaseResult
 
 
@@ -63,12 +62,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def log(message: str) -> None:
-    """Progress, on one line that the next one overwrites, where somebody watches."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{message}", end="", file=sys.stderr, flush=True)
-
-
 def run(options: argparse.Namespace, scratch: Path) -> list[CaseResult]:
     """Measures the cases one after the other and prints each table as it is ready."""
     found = []
@@ -86,13 +79,6 @@ def run(options: argparse.Namespace, scratch: Path) -> list[CaseResult]:
         log("")
         print(f"{report.text(found[-1])}\n", flush=True)
     return found
-
-
-def processor() -> str:
-    """The processor's name."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-        return next(names, platform.machine())
 
 
 def conditions(options: argparse.Namespace) -> dict[str, Any]:
@@ -147,15 +133,10 @@ def write(
         print(f"written: {', '.join(written)}")
 
 
-def end(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends as Ctrl-C does: the workers are killed on the way out."""
-    raise KeyboardInterrupt
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = parse(argv)
-    signal.signal(signal.SIGTERM, end)
+    end_on_sigterm()
     torch.set_num_threads(options.threads)
     of = conditions(options)
     print("\n".join(facts(of)), end="\n\n", flush=True)
@@ -168,10 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.xattn, options.threads, options.rounds
         )
     except KeyboardInterrupt:
-        # Once is enough: one more would be a traceback while Python ends.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("\ninterrupted", file=sys.stderr)
-        return 130
+        return interrupted()
     if rows:
         print(linear.markdown(rows))
     write(options, found, rows, of)

@@ -18,6 +18,12 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "
 WAITING = {"GOMP_SPINCOUNT": "300000"}
 
 
+def not_installed(*packages: str) -> str | None:
+    """Which packages are not there, None if all are."""
+    absent = [package for package in packages if find_spec(package) is None]
+    return f"not installed: {', '.join(absent)}" if absent else None
+
+
 @dataclass(frozen=True)
 class Contender:
     """`packages`: what a Python contender needs, by distribution; `onnx`: it reads model.onnx."""
@@ -40,8 +46,7 @@ class Contender:
         """Why it cannot run here, None if it can."""
         if self.in_cpp:
             return None if program.is_file() else f"not built: no {program}"
-        absent = [package for package in self.packages if find_spec(package) is None]
-        return f"not installed: {', '.join(absent)}" if absent else None
+        return not_installed(*self.packages)
 
     def command(self, program: Path, folder: Path, threads: int) -> list[str]:
         """The command line of its worker."""
@@ -85,7 +90,7 @@ def environment(threads: int, scratch: Path) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Distribution -> version, for those that are installed."""
-    names = {package for contender in CONTENDERS for package in contender.packages}
+    names = {package for contender in CONTENDERS for package in contender.packages} | {"diffusers"}
     found = {}
     for name in sorted(names):
         try:

@@ -7,7 +7,6 @@ with diffusers'. Exit codes: 0 done, 1 a contender failed or differs, 2 bad usag
 """
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -15,14 +14,13 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from unet import GIB, ROOT, processor
+import process
+from contenders import not_installed
+from process import GIB, ROOT, processor
 
 sys.path.insert(0, str(ROOT / "tests/full_size"))
 from full_size_pipeline_test import PROMPT, TOLERANCE, difference, xattn_command  # noqa: E402
@@ -113,10 +111,6 @@ def sd(options: argparse.Namespace, task: Task) -> list[str]:
     return [*command, "-o", str(task.folder / "sd.png")]
 
 
-def not_installed(package: str) -> str | None:
-    return None if find_spec(package) else f"not installed: {package}"
-
-
 def xattn_absence(options: argparse.Namespace) -> str | None:
     return None if options.xattn.is_file() else f"not built: no {options.xattn}"
 
@@ -173,23 +167,12 @@ def measure(contender: Contender, options: argparse.Namespace, task: Task) -> Ru
     """One picture in a process of its own."""
     command = contender.command(options, task)
     environment = {**os.environ, "OMP_NUM_THREADS": str(task.threads)}
-    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        started = time.monotonic()
-        files = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
-        process = subprocess.Popen(command, **files, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)  # which, unlike wait, tells the process's memory
-        wall = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        for file in (stdout, stderr):
-            file.seek(0)
-        out, err = stdout.read(), stderr.read()
-    if process.returncode:
-        raise RuntimeError(f"{contender.name}: exit status {process.returncode}: {(out + err).strip()[-500:]}")
     try:
-        denoise, decode = contender.stages(out, err)
-    except (ValueError, KeyError) as error:
+        finished = process.finish(command, environment)
+        denoise, decode = contender.stages(finished.out, finished.err)
+    except (RuntimeError, ValueError, KeyError) as error:
         raise RuntimeError(f"{contender.name}: {error}") from error
-    return Run(denoise, decode, wall, usage.ru_maxrss * 1024)
+    return Run(denoise, decode, finished.wall, finished.peak)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -251,18 +234,6 @@ def table(found: dict[str, list[Run]]) -> str:
     return "\n".join(lines)
 
 
-@contextlib.contextmanager
-def scratch(kept: Path | None) -> Iterator[Path]:
-    if kept:
-        kept.mkdir(parents=True, exist_ok=True)
-        for name in ("xattn.png", "python.png"):
-            (kept / name).unlink(missing_ok=True)
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
     if options.worker:
@@ -281,7 +252,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     found: dict[str, list[Run]] = {contender.name: [] for contender in chosen}
     try:
-        with scratch(options.folder) as folder:
+        with process.scratch(options.folder) as folder:
+            for name in ("xattn.png", "python.png"):
+                (folder / name).unlink(missing_ok=True)
             prepare(options, folder, chosen)
             task = Task(folder, options.steps, options.size, options.threads)
             for turn in range(options.rounds + 1):

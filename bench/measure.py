@@ -15,8 +15,9 @@ from torch import Tensor
 
 from cases import Case
 from contenders import HERE, LIMITS, Contender, environment
+from process import busy_seconds
 from results import CaseResult, Result
-from worker import TICKS, Worker, WorkerError
+from worker import Worker, WorkerError
 from xattn_export import load_safetensors
 
 PAUSE = 0.1  # seconds between contenders: by then the threads of the last one are asleep
@@ -145,14 +146,14 @@ def _prepare(started: Sequence[Contestant], found: CaseResult, folder: Path, set
 def _run_rounds(started: Sequence[Contestant], setup: Setup) -> float:
     """A B C … A B C …; the share of the machine that other processes took meanwhile."""
     cpu: list[float] = []
-    since, busy = time.monotonic(), _busy_seconds()
+    since, busy = time.monotonic(), busy_seconds()
     time.sleep(PAUSE)
     for number in range(1, setup.rounds + 1):
         setup.log(f"round {number} of {setup.rounds}")
         for contestant in started:
             _guard(contestant, lambda c: cpu.append(c.turn()))
     capacity = (time.monotonic() - since) * os.cpu_count()
-    return max(0.0, (_busy_seconds() - busy - sum(cpu)) / capacity)
+    return max(0.0, (busy_seconds() - busy - sum(cpu)) / capacity)
 
 
 def _guard(contestant: Contestant, step: Callable[[Contestant], None]) -> None:
@@ -164,12 +165,3 @@ def _guard(contestant: Contestant, step: Callable[[Contestant], None]) -> None:
     except (WorkerError, OSError, ValueError, KeyError) as error:
         contestant.result.status = f"failed: {' '.join(str(error).split())}"
         contestant.worker.close()
-
-
-def _busy_seconds() -> float:
-    """What all processors have worked so far, time stolen from a virtual machine included."""
-    with open("/proc/stat", encoding="utf-8") as file:
-        user, nice, system, _idle, _iowait, irq, softirq, steal = map(
-            int, file.readline().split()[1:9]
-        )
-    return (user + nice + system + irq + softirq + steal) / TICKS

@@ -1,4 +1,4 @@
-"""The runtimes that run a graph: ONNX Runtime and OpenVINO, both from model.onnx, without torch.
+"""The runtimes that run a graph: ONNX Runtime and OpenVINO, which reads its own form too, without torch.
 
 Inputs and outputs are bound once, so no pass pays for a copy between Python and the runtime.
 """
@@ -14,7 +14,7 @@ MODEL = "model.onnx"
 class OnnxRuntimeForward:
     """ONNX Runtime on the CPU with every graph optimisation."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, model: str = MODEL) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -23,7 +23,7 @@ class OnnxRuntimeForward:
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         self._session = onnxruntime.InferenceSession(
-            str(folder / MODEL), options, providers=["CPUExecutionProvider"]
+            str(folder / model), options, providers=["CPUExecutionProvider"]
         )
         self._binding = self._session.io_binding()
         for name, array in load_file(folder / "input.safetensors").items():
@@ -39,20 +39,24 @@ class OnnxRuntimeForward:
 
     def save(self, path: Path) -> None:
         self()
-        save_file({"output": self._output.numpy()}, path)
+        save_file({"output": self.output()}, path)
+
+    def output(self) -> np.ndarray:
+        """The last pass's result."""
+        return self._output.numpy()
 
 
 class OpenVinoForward:
     """OpenVINO on the CPU for latency, held to float32."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, model: str = MODEL) -> None:
         import openvino
         from openvino import properties
         from openvino.properties import hint
 
         core = openvino.Core()
         compiled = core.compile_model(
-            core.read_model(folder / MODEL),
+            core.read_model(folder / model),
             "CPU",
             {
                 properties.inference_num_threads(): threads,
@@ -71,4 +75,8 @@ class OpenVinoForward:
 
     def save(self, path: Path) -> None:
         self()
-        save_file({"output": np.ascontiguousarray(self._request.get_output_tensor().data)}, path)
+        save_file({"output": self.output()}, path)
+
+    def output(self) -> np.ndarray:
+        """The last pass's result."""
+        return np.ascontiguousarray(self._request.get_output_tensor().data)

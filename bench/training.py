@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unet import KEEP_MEMORY, ROOT, processor
+from process import KEEP_MEMORY, ROOT, processor
 
 KINDS = ("text_to_image", "autoencoder")
 PYTHON = ("eager", "eager channels_last", "compile", "compile channels_last")

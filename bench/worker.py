@@ -10,10 +10,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from process import TICKS
+
 START_TIMEOUT = 900.0  # seconds; torch.compile on a slow machine
 ANSWER_TIMEOUT = 300.0
 QUIT_TIMEOUT = 5.0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class WorkerError(Exception):
