@@ -43,8 +43,12 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   if (stride == 1 && padding == 0 && can_use_linear(x, weight, bias)) {
     return linear_conv2d(x, weight, bias);
   }
-  return at::conv2d(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, stride,
-                    padding);
+  const auto output = at::conv2d(x, weight, bias.defined() ? std::optional(bias) : std::nullopt,
+                                 stride, padding);
+  // What follows on our kernels reads channels that lie side by side.
+  return kernels_can_take(x, weight, bias) && x.dim() == 4 && cpu::winograd_is_faster(1)
+             ? output.contiguous(at::MemoryFormat::ChannelsLast)
+             : output;
 }
 
 }  // namespace xattn

@@ -120,7 +120,10 @@ struct VectorWinograd : VectorTypes<Lanes>, WinogradMatrices<Lanes, kOut> {
       Floats entered[kIn];
       enter_weight(row, entered);
 #pragma GCC unroll 6
-      for (int x = 0; x < kIn; ++x) store(out + (y * kIn + x) * position_step, entered[x]);
+      for (int x = 0; x < kIn; ++x, out += position_step) {
+        asm("" : "+r"(out));  // or the compiler keeps as many addresses as positions, in memory
+        store(out, entered[x]);
+      }
     }
   }
 
@@ -134,10 +137,6 @@ struct VectorWinograd : VectorTypes<Lanes>, WinogradMatrices<Lanes, kOut> {
         const auto* from = data + v * weight.row_step;
         float w[9 * Lanes][Lanes];
         for (int64_t i = 0; i < 9 * Lanes; i += Lanes) {
-          // What comes next: no processor foresees so many rows.
-          for (int r = 0; i % 16 == 0 && r < Lanes; ++r) {
-            __builtin_prefetch(from + r * weight.row_step + 9 * Lanes + i);
-          }
           Pack::template transpose<Stored>(from + i, weight.row_step, w[i], Lanes);
         }
         for (int64_t i = 0; i < Lanes; ++i) {

@@ -15,8 +15,10 @@ namespace {
 constexpr int64_t kVector = 16;
 /// The longest sum of the innermost product, for the first cache and for rounding.
 constexpr int64_t kWinogradPart = 384;
-/// Floats of a panel's entered weights that stay in the second cache.
-constexpr int64_t kEnteredFloats = 72 << 10;
+/// Channels whose weights for a panel are entered at once, and stay in the second cache.
+int64_t channels_at_once() {
+  return kernels().panel >= 32 ? 64 : 48;
+}
 /// Floats of a block's factors and products together: they stay in the last cache.
 constexpr int64_t kBlockFloats = 2 << 20;
 /// Images of so few tiles are one block, whose weights each thread transforms when it needs them.
@@ -28,6 +30,23 @@ int64_t apart(int64_t floats) {
   constexpr int64_t kPage = 1024, kLine = 16;
   return divide_up(floats, kPage) * kPage + kLine;
 }
+
+/// Weights to fetch into the second cache while products are computed, some of each row for each
+/// position: nothing else waits for memory then, and no processor foresees so many rows.
+struct RowsToFetch {
+  const char* data = nullptr;
+  int64_t rows = 0, row_bytes = 0, bytes = 0;
+
+  void fetch(int64_t position, int64_t positions) const {
+    constexpr int64_t kLineBytes = 64;
+    const auto lines = divide_up(bytes, kLineBytes), some = divide_up(lines, positions);
+    for (int64_t row = 0; row < rows; ++row) {
+      for (auto i = position * some; i < std::min(lines, (position + 1) * some); ++i) {
+        __builtin_prefetch(data + row * row_bytes + i * kLineBytes, 0, 2);
+      }
+    }
+  }
+};
 
 class Convolution {
  public:
@@ -58,8 +77,7 @@ class Convolution {
     at::parallel_for(0, tiles_, 1, [&](int64_t begin, int64_t end) {
       enter(begin, end - begin, factors.data() + begin * in_channels_, factors_step);
     });
-    const auto fitting = kEnteredFloats / (positions_ * kernel_.panel) / kVector * kVector,
-               part = std::min(in_channels_, fitting);
+    const auto part = std::min(in_channels_, channels_at_once());
     const auto weights_step = apart(part * kernel_.panel),
                products_step = apart(tiles_ * kernel_.panel);
     at::parallel_for(0, panels_, 1, [&](int64_t begin, int64_t end) {
@@ -71,8 +89,10 @@ class Convolution {
         for (int64_t c = 0; c < in_channels_; c += part) {
           const auto count = std::min(part, in_channels_ - c);
           enter_weights(panel, c, count, weights.data(), weights_step);
+          const bool is_last = c + count == in_channels_;
+          const auto next = next_weights(is_last ? panel + 1 : panel, is_last ? 0 : c + count, part);
           multiply(tiles_, channels, count, {factors.data() + c, factors_step},
-                   {weights.data(), 0}, weights_step, {products.data(), products_step});
+                   {weights.data(), 0}, weights_step, {products.data(), products_step}, next);
         }
         leave(0, tiles_, channel, channels, products.data(), products_step);
       }
@@ -143,6 +163,15 @@ class Convolution {
     });
   }
 
+  RowsToFetch next_weights(int64_t panel, int64_t first, int64_t count) const {
+    const auto channel = panel * kernel_.panel;
+    if (channel >= out_channels_) return {};
+    const int64_t size = weight_.type == StoredType::kFloat ? 4 : 2;
+    return {static_cast<const char*>(block_of(weight_, channel, 9 * first).data),
+            std::min(kernel_.panel, out_channels_ - channel), weight_.row_step * size,
+            9 * std::min(count, in_channels_ - first) * size};
+  }
+
   /// Matrices of all positions, one behind the other.
   struct Positions {
     float* data;
@@ -152,9 +181,10 @@ class Convolution {
   /// For each position: adds to the products `[tiles, channels]` what `count` channels of the
   /// factors `[tiles, in_channels]` and their weights give.
   void multiply(int64_t tiles, int64_t channels, int64_t count, Positions factors, Panels weights,
-                int64_t weights_step, Positions products) const {
+                int64_t weights_step, Positions products, RowsToFetch next = {}) const {
     const auto part = divide_up(count, divide_up(count, kWinogradPart));
     for (int64_t position = 0; position < positions_; ++position) {
+      next.fetch(position, positions_);
       for (int64_t c = 0; c < count; c += part) {
         kernel_.multiply_rows(tiles, channels, std::min(part, count - c),
                               {factors.data + c, in_channels_}, from_row(weights, c),
