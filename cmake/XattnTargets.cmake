@@ -57,9 +57,15 @@ function(xattn_compile_like_a_module target)
 endfunction()
 
 # Several sources are compiled as one where XATTN_UNITY_BUILD says so: LibTorch's headers cost the most of each. So
-# what is in an unnamed namespace has a name of its own in its target. Forty stay below 2 GiB of memory.
+# what is in an unnamed namespace has a name of its own in its target. Forty stay below 2 GiB of memory; with
+# sanitizers, which compile slowly and only some targets, twelve keep all cores busy.
 function(xattn_build_in_unity)
-  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${XATTN_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 40)
+  set(batch 40)
+  if(XATTN_SANITIZE)
+    set(batch 12)
+  endif()
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${XATTN_UNITY_BUILD}
+    UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
 
 # For what calls the library and computes little itself, and is compiled more often than it is run.

@@ -203,6 +203,14 @@ class Options(ProgramTest):
         effect(self, result, kind)
 
 
+def parameters_of(picture: Path) -> dict[str, object]:
+    """What is embedded in it."""
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        return json.loads(image.text["xattn"])
+
+
 Result = subprocess.CompletedProcess[str]
 Effect = Callable[[Options, Result, str], None]
 
@@ -294,7 +302,7 @@ def makes_another_picture(name: str, value: object) -> Effect:
         succeeded(test, result)
         made, plain = pixels(test.out), plain_picture(test, kind)
         test.assertFalse(made.shape == plain.shape and (made == plain).all())
-        test.assertEqual(json.loads(test.succeed("xattn", "inspect", test.out, "--json"))["parameters"][name], value)
+        test.assertEqual(parameters_of(test.out)[name], value)
 
     return effect
 
@@ -325,7 +333,7 @@ def tells_the_threads(test: Options, result: Result, kind: str) -> None:
 def takes_the_scheduler(test: Options, result: Result, kind: str) -> None:
     succeeded(test, result)
     test.assertFalse((pixels(test.out) == plain_picture(test, kind)).all())
-    parameters = json.loads(test.succeed("xattn", "inspect", test.out, "--json"))["parameters"]
+    parameters = parameters_of(test.out)
     test.assertEqual(parameters["scheduler"]["_class_name"], "EulerDiscreteScheduler")
 
 
