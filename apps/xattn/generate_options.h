@@ -27,6 +27,7 @@ struct GenerateOptions {
 
   std::string device = "auto";
   at::ScalarType dtype = at::kFloat;
+  std::optional<at::ScalarType> weights_dtype;
   std::optional<int> threads;
   bool vae_tiling = false;
 

@@ -19,6 +19,7 @@
 #include "generation_parameters.h"
 #include "generation_report.h"
 #include "support/device.h"
+#include "support/dtype.h"
 #include "support/interrupt.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
@@ -131,9 +132,11 @@ void Generation::enter(GenerationStage stage, const std::string& doing) {
 void Generation::load() {
   bar_.say("loading " + folder_name(options_.model));
   device_ = parse_device(options_.device);
+  check_weights_dtype(options_.weights_dtype, options_.dtype, device_);
   if (!options_.init_image.empty()) arguments_.image = {load_image(options_.init_image)};
   if (!options_.mask_image.empty()) arguments_.mask_image = {load_image(options_.mask_image)};
   pipeline_ = open_pipeline(options_.model, {.dtype = options_.dtype,
+                                             .weights_dtype = options_.weights_dtype,
                                              .device = device_,
                                              .variant = options_.variant,
                                              .scheduler = options_.scheduler});
@@ -263,6 +266,7 @@ GenerationParameters Generation::parameters_of(const PlannedPicture& picture,
   parameters.height = image.size(0);
   parameters.width = image.size(1);
   parameters.dtype = dtype_text(options_.dtype);
+  if (options_.weights_dtype) parameters.weights_dtype = dtype_text(*options_.weights_dtype);
   parameters.vae_tiling = options_.vae_tiling;
   return parameters;
 }

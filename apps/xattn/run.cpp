@@ -36,6 +36,8 @@ struct RunOptions {
   ModelOptions model_options;
   // Of a folder.
   std::string method, variant;
+  std::optional<at::ScalarType> weights_dtype;
+  // Of both.
   std::optional<at::ScalarType> dtype;
   std::string device = "cpu";
   int repeat = 1;
@@ -76,6 +78,8 @@ RunTarget open_folder(const RunOptions& options) {
   PretrainedOptions pretrained;
   pretrained.dtype = options.dtype.value_or(at::kFloat);
   pretrained.device = parse_device(options.device);
+  check_weights_dtype(options.weights_dtype, pretrained.dtype, pretrained.device);
+  pretrained.weights_dtype = options.weights_dtype;
   pretrained.variant = options.variant;
   const FolderModel model(open_pretrained(options.model, pretrained));
   const auto method = method_of(model, options.method);
@@ -105,7 +109,8 @@ int run(const CLI::App& command, const RunOptions& options) {
     refuse_options(command, {"--heads", "--token-layout"},
                    "a folder, whose config.json knows them");
   } else {
-    refuse_options(command, {"--method", "--variant"}, "a file, only a model's folder has it");
+    refuse_options(command, {"--method", "--variant", "--weights-dtype"},
+                   "a file, only a model's folder has it");
   }
   check_output("--output", options.output, {options.model, options.input});
 
@@ -175,6 +180,7 @@ Command add_run(CLI::App& program) {
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
   add_dtype_option(*command, options->dtype,
                    "of the model; a folder's is float32 where not given, a file's as it is");
+  add_weights_dtype_option(*command, options->weights_dtype, "a folder's model");
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
   command->add_option("--repeat", options->repeat, "runs, for their times")
       ->check(CLI::Range(1, 1000));

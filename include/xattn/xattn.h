@@ -60,6 +60,7 @@
 #include <xattn/nn/initialization.h>
 #include <xattn/nn/linear.h>
 #include <xattn/nn/resnet_block_2d.h>
+#include <xattn/nn/stored_weights.h>
 #include <xattn/nn/upsample_2d.h>
 #include <xattn/ops/attention.h>
 #include <xattn/ops/attention_path.h>

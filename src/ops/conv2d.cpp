@@ -37,13 +37,14 @@ at::Tensor linear_conv2d(const at::Tensor& x, const at::Tensor& weight, const at
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   int64_t stride, int64_t padding) {
   if (stride == 1 && padding == 1 && can_use_winograd(x, weight, bias)) {
-    return cpu::winograd_conv2d(x, weight, bias);
+    // Its kernels read floats.
+    return cpu::winograd_conv2d(x, widened_for(x, weight), bias);
   }
   if (stride == 1 && padding == 0 && can_use_linear(x, weight, bias)) {
     return linear_conv2d(x, weight, bias);
   }
-  return at::conv2d(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, stride,
-                    padding);
+  return at::conv2d(x, widened_for(x, weight), bias.defined() ? std::optional(bias) : std::nullopt,
+                    stride, padding);
 }
 
 }  // namespace xattn

@@ -27,7 +27,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   if (can_use_kernels(x, weight, bias) && is_faster(x, weight)) {
     return cpu::linear(x, weight, bias);
   }
-  return at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+  return at::linear(x, widened_for(x, weight), bias.defined() ? std::optional(bias) : std::nullopt);
 }
 
 }  // namespace xattn

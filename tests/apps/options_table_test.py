@@ -51,6 +51,7 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--method": (("encode",), FOLDER_ONLY),
         "--variant": (("fp16",), FOLDER_ONLY),
         "--dtype": (("float16",), BOTH),
+        "--weights-dtype": (("bf16",), FOLDER_ONLY),
         "--device": (("cuda:99",), BOTH),
         "--repeat": ((2,), BOTH),
         "--json": ((), BOTH),
@@ -59,6 +60,7 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--golden": (("golden.safetensors",), FOLDER_ONLY),
         "--variant": (("fp16",), FOLDER_ONLY),
         "--dtype": (("float64",), FOLDER_ONLY),
+        "--weights-dtype": (("bf16", "--all"), FOLDER_ONLY),
         "--device": (("cuda:99",), FOLDER_ONLY),
         "--prefix": (("",), FOLDER_ONLY),
         "--tolerance": ((1e-30,), {**BOTH, "safetensors": REFUSED, "state_dict.pt": REFUSED}),
@@ -87,6 +89,7 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--prompt-file": (("prompts.txt",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--device": (("cuda:99",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--dtype": (("bf16",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED}),
+        "--weights-dtype": (("bf16",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED, "lcm": HONOURED}),
         "--variant": (("fp16",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--threads": ((1, "--json"), {"sd2": HONOURED}),
         "--vae-tiling": (("--height", 128), {"sd2": HONOURED}),
@@ -133,6 +136,19 @@ class Options(ProgramTest):
                             self.honours(command, option, kind, given, value)
                         else:
                             self.refuses(command, option, kind, given, value)
+
+    def test_weights_dtype_is_refused_where_another_option_leaves_it_no_part(self) -> None:
+        run, generate = self.command("run", "", DIR), self.command("generate", "", "sd2")
+        verify = self.command("verify", "", DIR)
+        for given in (run, verify, *((generate,) if have_pipelines() else ())):
+            for more in (("--dtype", "float16"), ("--dtype", "bfloat16"), ("--dtype", "float64")):
+                line = self.fail_with(2, "xattn", *given, "--weights-dtype", "fp16", *more)
+                self.assertIn(f"--weights-dtype: expected none beside --dtype {more[1]}", line)
+            self.fail_with(4, "xattn", *given, "--weights-dtype", "fp16", "--device", "cuda:99")
+            for wrong in ("float32", "int8", ""):
+                line = self.fail_with(2, "xattn", *given, "--weights-dtype", wrong)
+                self.assertIn(f"--weights-dtype: expected fp16 or bf16, got '{wrong}'", line)
+        self.succeed("xattn", *run, "--weights-dtype", "fp16", "--dtype", "float32", "--device", "cpu")
 
     def command(self, command: str, option: str, kind: str) -> Words:
         """The command without the option, which must succeed."""
@@ -229,6 +245,23 @@ def writes_halves(test: Options, result: Result, kind: str) -> None:
     succeeded(test, result)
     path = test.out / "diffusion_pytorch_model.safetensors" if test.out.is_dir() else test.out
     test.assertEqual({tensor.dtype for tensor in load_safetensors(path)[0].values()}, {torch.float16})
+
+
+def rounds_its_weights(test: Options, result: Result, kind: str) -> None:
+    """In bfloat16, with outputs in float32 that are near, and not the same."""
+    succeeded(test, result)
+    stored = load_safetensors(test.out)[0]["sample"]
+    test.succeed("xattn", *test.command("run", "--weights-dtype", kind))
+    whole = load_safetensors(test.out)[0]["sample"]
+    test.assertEqual(stored.dtype, torch.float32)
+    test.assertLess(0, float((stored - whole).abs().max()))
+    test.assertLess(float((stored - whole).abs().max()), 5e-2 * float(whole.abs().max()))
+
+
+def compares_rounded_weights(test: Options, result: Result, kind: str) -> None:
+    compares(test, result, kind)
+    plain = test.succeed("xattn", *test.command("verify", "--weights-dtype", kind), "--all")
+    test.assertNotEqual(result.stdout, plain)
 
 
 def writes_files(pattern: str) -> Effect:
@@ -362,6 +395,9 @@ EFFECTS: dict[tuple[str, str], Effect] = {
     ("generate", "--mask-image"): makes_another_picture("task", "inpainting"),
     ("generate", "--prompt-file"): makes_another_picture("prompt", "a blue dog"),
     ("generate", "--dtype"): makes_another_picture("dtype", "bfloat16"),
+    ("generate", "--weights-dtype"): makes_another_picture("weights_dtype", "bfloat16"),
+    ("run", "--weights-dtype"): rounds_its_weights,
+    ("verify", "--weights-dtype"): compares_rounded_weights,
     ("generate", "--vae-tiling"): makes_another_picture("vae_tiling", True),
     ("generate", "--scheduler"): takes_the_scheduler,
     ("generate", "--num-images"): makes_two_pictures,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "xattn/core/export.h"
@@ -93,6 +94,8 @@ class XATTN_API DiffusionPipeline {
 struct PipelineOptions {
   /// Of all models; Python's `torch_dtype`.
   at::ScalarType dtype = at::kFloat;
+  /// Of all models: as `PretrainedOptions::weights_dtype`.
+  std::optional<at::ScalarType> weights_dtype;
   at::Device device = at::kCPU;
   /// Of all models: "fp16".
   std::string variant;
