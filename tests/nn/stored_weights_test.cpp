@@ -129,10 +129,19 @@ TEST_P(StoredWeights, TakeFloatsAndNothingElse) {
   expect_value_error([&] { stored(image.to(dtype()), text); },
                      "[CrossAttention] image_features: expected float32 as the weights, got " +
                          std::string(dtype() == at::kHalf ? "float16" : "bfloat16"));
-  expect_value_error([&] { whole(image, text); },
+  expect_value_error([&] { whole(image, text.to(dtype())); },
                      "[CrossAttention] image_features: expected " +
                          std::string(dtype() == at::kHalf ? "float16" : "bfloat16") +
                          " as the weights, got float32");
+}
+
+TEST_P(StoredWeights, AreOthersToAPreparedText) {
+  const torch::NoGradGuard no_grad;
+  CrossAttention module(CrossAttentionOptions(32));
+  const auto image = torch::randn({2, 9, 32});
+  const auto text = module->prepare(torch::randn({2, 5, 32}));
+  store_weights(*module, dtype());
+  expect_value_error_with([&] { module->forward_prepared(image, text); }, "prepare it again");
 }
 
 TEST_P(StoredWeights, AreCloned) {

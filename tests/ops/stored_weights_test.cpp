@@ -119,10 +119,10 @@ TEST_P(StoredWeightsOp, SelfAttentionWidensThem) {
 // Where LibTorch's operators are to refuse, they still do.
 TEST_P(StoredWeightsOp, OtherDtypesAreRefused) {
   const auto weight = narrow(matrix(32, 64));
-  EXPECT_THROW(linear(torch::randn({8, 64}, at::kDouble), weight, {}), c10::Error);
-  EXPECT_THROW(linear(torch::randn({8, 64}), weight.to(at::kDouble), {}), c10::Error);
+  EXPECT_THROW(linear(torch::randn({8, 64}, at::kDouble), weight, at::Tensor()), c10::Error);
+  EXPECT_THROW(linear(torch::randn({8, 64}), weight.to(at::kDouble), at::Tensor()), c10::Error);
   EXPECT_THROW(linear(torch::randn({8, 64}), weight, narrow(torch::randn({32}))), c10::Error);
-  EXPECT_THROW(linear(torch::randn({64}), weight[0], {}), c10::Error);
+  EXPECT_THROW(linear(torch::randn({64}), weight[0], at::Tensor()), c10::Error);
 }
 
 TEST_P(StoredWeightsOp, GradientsPassThroughThem) {
@@ -130,15 +130,16 @@ TEST_P(StoredWeightsOp, GradientsPassThroughThem) {
   const auto weight = narrow(matrix(32, 64));
   const auto x = torch::randn({8, 64}).requires_grad_(true),
              other = x.detach().clone().requires_grad_(true);
-  linear(x, weight, {}).square().sum().backward();
-  linear(other, weight.to(at::kFloat), {}).square().sum().backward();
+  linear(x, weight, at::Tensor()).square().sum().backward();
+  linear(other, weight.to(at::kFloat), at::Tensor()).square().sum().backward();
   EXPECT_TRUE(is_near("gradient", x.grad(), other.grad(), kRounding));
 }
 
 TEST_P(StoredWeightsOp, AutocastConvertsThem) {
   const auto x = torch::randn({64, 320}), weight = narrow(matrix(640, 320));
   at::autocast::set_autocast_enabled(at::kCPU, true);
-  const auto output = linear(x, weight, {}), expected = linear(x, weight.to(at::kFloat), {});
+  const auto output = linear(x, weight, at::Tensor()),
+             expected = linear(x, weight.to(at::kFloat), at::Tensor());
   at::autocast::set_autocast_enabled(at::kCPU, false);
   at::autocast::clear_cache();
   EXPECT_EQ(output.scalar_type(), at::autocast::get_autocast_dtype(at::kCPU));

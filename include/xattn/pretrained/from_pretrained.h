@@ -24,12 +24,12 @@ struct PretrainedOptions {
   at::ScalarType dtype = at::kFloat;
   /// float16 or bfloat16: the model computes in float32 on the CPU, and keeps the weights of its
   /// `Linear` and `Conv2d` in this type, as `store_weights` does.
-  std::optional<at::ScalarType> weights_dtype;
+  std::optional<at::ScalarType> weights_dtype = std::nullopt;
   at::Device device = at::kCPU;
   /// Names one of several sets of weights: "fp16" reads diffusion_pytorch_model.fp16.safetensors.
-  std::string variant;
+  std::string variant = {};
   /// The model's folder inside its pipeline's: "unet".
-  std::string subfolder;
+  std::string subfolder = {};
 };
 
 /// The classes that the config.json of a model's folder names; Python's `_class_name` or
