@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
+#include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <torch/cuda.h>
@@ -174,6 +175,8 @@ void Generation::check_arguments() const {
 }
 
 void Generation::encode_prompts() {
+  // A graph would keep the text encoders beyond their use.
+  const c10::AutoGradMode no_grad(false);
   const auto guided = pipeline_->does_classifier_free_guidance(*arguments_.guidance_scale);
   if (!guided && (options_.negative_prompt || options_.negative_prompt_2)) {
     TORCH_WARN("--negative-prompt has no effect without guidance (--guidance-scale ",
