@@ -150,6 +150,13 @@ class Options(ProgramTest):
                 self.assertIn(f"--weights-dtype: expected fp16 or bf16, got '{wrong}'", line)
         self.succeed("xattn", *run, "--weights-dtype", "fp16", "--dtype", "float32", "--device", "cpu")
 
+    @unittest.skipUnless(have_pipelines(), "no golden data of pipelines")
+    def test_weights_of_a_file_of_halves_lose_nothing(self) -> None:
+        plain = plain_picture(self, EMBEDDED)  # whose files are of float16
+        for dtype, is_same in (("fp16", True), ("bf16", False)):
+            self.succeed("xattn", *self.command("generate", "", EMBEDDED), "--weights-dtype", dtype, "--force")
+            self.assertEqual((pixels(self.out) == plain).all(), is_same, dtype)
+
     def command(self, command: str, option: str, kind: str) -> Words:
         """The command without the option, which must succeed."""
         model = "simple_unet_spatial" if option == "--token-layout" else "cross_attention"

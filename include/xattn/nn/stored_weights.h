@@ -13,7 +13,7 @@
 namespace xattn {
 
 /// Keeps the weights of every `Linear` and `Conv2d` of a module in float16 or bfloat16, where it
-/// computes in float32: half the memory at about the same speed, on the CPU.
+/// computes in float32: half the memory, on the CPU.
 ///
 /// Weights are widened as they are packed for the products. All else stays float32: arithmetic,
 /// inputs, outputs, biases, norms, embeddings. So the outputs are those in float32 of a model whose
