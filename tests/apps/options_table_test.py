@@ -137,26 +137,6 @@ class Options(ProgramTest):
                         else:
                             self.refuses(command, option, kind, given, value)
 
-    def test_weights_dtype_is_refused_where_another_option_leaves_it_no_part(self) -> None:
-        run, generate = self.command("run", "", DIR), self.command("generate", "", "sd2")
-        verify = self.command("verify", "", DIR)
-        for given in (run, verify, *((generate,) if have_pipelines() else ())):
-            for more in (("--dtype", "float16"), ("--dtype", "bfloat16"), ("--dtype", "float64")):
-                line = self.fail_with(2, "xattn", *given, "--weights-dtype", "fp16", *more)
-                self.assertIn(f"--weights-dtype: expected none beside --dtype {more[1]}", line)
-            self.fail_with(4, "xattn", *given, "--weights-dtype", "fp16", "--device", "cuda:99")
-            for wrong in ("float32", "int8", ""):
-                line = self.fail_with(2, "xattn", *given, "--weights-dtype", wrong)
-                self.assertIn(f"--weights-dtype: expected fp16 or bf16, got '{wrong}'", line)
-        self.succeed("xattn", *run, "--weights-dtype", "fp16", "--dtype", "float32", "--device", "cpu")
-
-    @unittest.skipUnless(have_pipelines(), "no golden data of pipelines")
-    def test_weights_of_a_file_of_halves_lose_nothing(self) -> None:
-        plain = plain_picture(self, EMBEDDED)  # whose files are of float16
-        for dtype, is_same in (("fp16", True), ("bf16", False)):
-            self.succeed("xattn", *self.command("generate", "", EMBEDDED), "--weights-dtype", dtype, "--force")
-            self.assertEqual((pixels(self.out) == plain).all(), is_same, dtype)
-
     def command(self, command: str, option: str, kind: str) -> Words:
         """The command without the option, which must succeed."""
         model = "simple_unet_spatial" if option == "--token-layout" else "cross_attention"
@@ -252,23 +232,6 @@ def writes_halves(test: Options, result: Result, kind: str) -> None:
     succeeded(test, result)
     path = test.out / "diffusion_pytorch_model.safetensors" if test.out.is_dir() else test.out
     test.assertEqual({tensor.dtype for tensor in load_safetensors(path)[0].values()}, {torch.float16})
-
-
-def rounds_its_weights(test: Options, result: Result, kind: str) -> None:
-    """In bfloat16, with outputs in float32 that are near, and not the same."""
-    succeeded(test, result)
-    stored = load_safetensors(test.out)[0]["sample"]
-    test.succeed("xattn", *test.command("run", "--weights-dtype", kind))
-    whole = load_safetensors(test.out)[0]["sample"]
-    test.assertEqual(stored.dtype, torch.float32)
-    test.assertLess(0, float((stored - whole).abs().max()))
-    test.assertLess(float((stored - whole).abs().max()), 5e-2 * float(whole.abs().max()))
-
-
-def compares_rounded_weights(test: Options, result: Result, kind: str) -> None:
-    compares(test, result, kind)
-    plain = test.succeed("xattn", *test.command("verify", "--weights-dtype", kind), "--all")
-    test.assertNotEqual(result.stdout, plain)
 
 
 def writes_files(pattern: str) -> Effect:
@@ -403,8 +366,8 @@ EFFECTS: dict[tuple[str, str], Effect] = {
     ("generate", "--prompt-file"): makes_another_picture("prompt", "a blue dog"),
     ("generate", "--dtype"): makes_another_picture("dtype", "bfloat16"),
     ("generate", "--weights-dtype"): makes_another_picture("weights_dtype", "bfloat16"),
-    ("run", "--weights-dtype"): rounds_its_weights,
-    ("verify", "--weights-dtype"): compares_rounded_weights,
+    ("run", "--weights-dtype"): writes_tensors("sample"),  # which: stored_weights_test.py
+    ("verify", "--weights-dtype"): compares_every_call,
     ("generate", "--vae-tiling"): makes_another_picture("vae_tiling", True),
     ("generate", "--scheduler"): takes_the_scheduler,
     ("generate", "--num-images"): makes_two_pictures,
