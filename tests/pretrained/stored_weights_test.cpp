@@ -2,6 +2,7 @@
 
 #include "xattn/nn/stored_weights.h"
 
+#include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <torch/utils.h>
@@ -186,6 +187,20 @@ TEST(StoredWeightsLoading, RefusesWhatContradictsIt) {
   expect_value_error(
       [&] { open({.weights_dtype = at::kHalf, .device = at::Device(at::kCUDA, 0)}); },
       start + "none on cuda:0, got float16");
+}
+
+TEST(StoredWeightsLoading, IsDoneUnderInferenceMode) {
+  const TemporaryFolder folder;
+  save_pretrained(CLIPTextModel(text_config(8, 1)), folder.path().string());
+  const c10::InferenceMode inference;
+  PretrainedOptions options;
+  options.weights_dtype = at::kHalf;
+  const auto stored = from_pretrained<CLIPTextModel>(folder.path().string(), options);
+  const auto wide = from_pretrained<CLIPTextModel>(folder.path().string());
+  round_weights_of(*wide, at::kHalf);
+  const auto ids = torch::randint(58, {1, 77}, torch::kLong);
+  EXPECT_TRUE(is_near("output", stored.ptr()->forward(ids).last_hidden_state,
+                      wide.ptr()->forward(ids).last_hidden_state, 1e-6));
 }
 
 int64_t bytes_in_status(const std::string& key) {
