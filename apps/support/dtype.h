@@ -1,5 +1,6 @@
 #pragma once
 
+#include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
 #include <optional>
@@ -20,5 +21,15 @@ at::ScalarType parse_dtype(const std::string& text);
 /// Registers --dtype, which is refused where it is no dtype, whatever the command does with it.
 void add_dtype_option(CLI::App& command, std::optional<at::ScalarType>& dtype,
                       const std::string& description);
+
+/// Registers --weights-dtype, "float16" or "bfloat16" or, shorter, "fp16" or "bf16": the type that
+/// a folder's model keeps its large weights in while it computes in float32.
+void add_weights_dtype_option(CLI::App& command, std::optional<at::ScalarType>& dtype,
+                              const std::string& models);
+
+/// Throws `UsageError` where --weights-dtype is given beside a --dtype or a --device that leaves it
+/// no part.
+void check_weights_dtype(const std::optional<at::ScalarType>& weights_dtype, at::ScalarType dtype,
+                         at::Device device);
 
 }  // namespace xattn::apps

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "support/program.h"
+#include "xattn/nn/stored_weights.h"
 
 namespace xattn::apps {
 namespace {
@@ -142,9 +143,9 @@ const Method& method_of(const FolderModel& model, const std::string& name) {
 
 StateDict call_method(const FolderModel& model, const Method& method, const std::string& file,
                       const StateDict& inputs) {
-  const auto weights = model.module->parameters();
-  const auto dtype = weights.empty() ? at::kFloat : weights.front().scalar_type();
-  const auto device = weights.empty() ? c10::Device(at::kCPU) : weights.front().device();
+  const auto like = inputs_like(*model.module);
+  const auto dtype = like.defined() ? like.scalar_type() : at::kFloat;
+  const auto device = like.defined() ? like.device() : c10::Device(at::kCPU);
   StateDict given;
   bool right = true;
   for (const auto& input : inputs) {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "xattn/ops/precision.h"
+
 namespace xattn::apps {
 
 /// What `xattn generate` is asked for; what is not set is the folder's or diffusers'.
@@ -27,6 +29,8 @@ struct GenerateOptions {
 
   std::string device = "auto";
   at::ScalarType dtype = at::kFloat;
+  std::optional<at::ScalarType> weights_dtype;
+  std::optional<Precision> precision;
   std::optional<int> threads;
   bool vae_tiling = false;
 

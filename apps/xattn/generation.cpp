@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
+#include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <torch/cuda.h>
@@ -19,7 +20,9 @@
 #include "generation_parameters.h"
 #include "generation_report.h"
 #include "support/device.h"
+#include "support/dtype.h"
 #include "support/interrupt.h"
+#include "support/precision.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 #include "support/terminal.h"
@@ -131,9 +134,12 @@ void Generation::enter(GenerationStage stage, const std::string& doing) {
 void Generation::load() {
   bar_.say("loading " + folder_name(options_.model));
   device_ = parse_device(options_.device);
+  check_weights_dtype(options_.weights_dtype, options_.dtype, device_);
+  check_precision(options_.precision, options_.dtype, device_);
   if (!options_.init_image.empty()) arguments_.image = {load_image(options_.init_image)};
   if (!options_.mask_image.empty()) arguments_.mask_image = {load_image(options_.mask_image)};
   pipeline_ = open_pipeline(options_.model, {.dtype = options_.dtype,
+                                             .weights_dtype = options_.weights_dtype,
                                              .device = device_,
                                              .variant = options_.variant,
                                              .scheduler = options_.scheduler});
@@ -171,6 +177,8 @@ void Generation::check_arguments() const {
 }
 
 void Generation::encode_prompts() {
+  // A graph would keep the text encoders beyond their use.
+  const c10::AutoGradMode no_grad(false);
   const auto guided = pipeline_->does_classifier_free_guidance(*arguments_.guidance_scale);
   if (!guided && (options_.negative_prompt || options_.negative_prompt_2)) {
     TORCH_WARN("--negative-prompt has no effect without guidance (--guidance-scale ",
@@ -263,6 +271,8 @@ GenerationParameters Generation::parameters_of(const PlannedPicture& picture,
   parameters.height = image.size(0);
   parameters.width = image.size(1);
   parameters.dtype = dtype_text(options_.dtype);
+  if (options_.weights_dtype) parameters.weights_dtype = dtype_text(*options_.weights_dtype);
+  if (options_.precision == Precision::kPrecise) parameters.precision = "precise";
   parameters.vae_tiling = options_.vae_tiling;
   return parameters;
 }
@@ -314,6 +324,7 @@ std::string Generation::stopped_line() const {
 }
 
 int Generation::run() {
+  const UsePrecision precision(options_.precision.value_or(Precision::kFast));
   report_.threads = at::get_num_threads();
   load();
   interrupt_.wait_for_the_run();

@@ -103,6 +103,8 @@ Json to_json(const GenerationParameters& parameters) {
   json["height"] = parameters.height;
   json["width"] = parameters.width;
   json["dtype"] = parameters.dtype;
+  add("weights_dtype", parameters.weights_dtype);
+  add("precision", parameters.precision);
   json["vae_tiling"] = parameters.vae_tiling;
   json["scheduler"] = scheduler_config(parameters);
   return json;

@@ -25,6 +25,7 @@ struct GenerationParameters {
   uint64_t seed = 0;
   int64_t height = 0, width = 0;
   std::string dtype;
+  std::optional<std::string> weights_dtype, precision;
   bool vae_tiling = false;
 };
 

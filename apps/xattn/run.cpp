@@ -20,6 +20,7 @@
 #include "support/device.h"
 #include "support/dtype.h"
 #include "support/module_file.h"
+#include "support/precision.h"
 #include "support/process.h"
 #include "support/program.h"
 #include "xattn/core/error.h"
@@ -36,8 +37,11 @@ struct RunOptions {
   ModelOptions model_options;
   // Of a folder.
   std::string method, variant;
+  std::optional<at::ScalarType> weights_dtype;
+  // Of both.
   std::optional<at::ScalarType> dtype;
   std::string device = "cpu";
+  std::optional<Precision> precision;
   int repeat = 1;
   bool json = false;
 };
@@ -76,6 +80,8 @@ RunTarget open_folder(const RunOptions& options) {
   PretrainedOptions pretrained;
   pretrained.dtype = options.dtype.value_or(at::kFloat);
   pretrained.device = parse_device(options.device);
+  check_weights_dtype(options.weights_dtype, pretrained.dtype, pretrained.device);
+  pretrained.weights_dtype = options.weights_dtype;
   pretrained.variant = options.variant;
   const FolderModel model(open_pretrained(options.model, pretrained));
   const auto method = method_of(model, options.method);
@@ -105,9 +111,14 @@ int run(const CLI::App& command, const RunOptions& options) {
     refuse_options(command, {"--heads", "--token-layout"},
                    "a folder, whose config.json knows them");
   } else {
-    refuse_options(command, {"--method", "--variant"}, "a file, only a model's folder has it");
+    refuse_options(command, {"--method", "--variant", "--weights-dtype"},
+                   "a file, only a model's folder has it");
   }
   check_output("--output", options.output, {options.model, options.input});
+
+  check_precision(options.precision, options.dtype.value_or(at::kFloat),
+                  parse_device(options.device));
+  const UsePrecision use(options.precision.value_or(Precision::kFast));
 
   const auto resident_before = resident_bytes();
   const Stopwatch loading;
@@ -175,6 +186,8 @@ Command add_run(CLI::App& program) {
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
   add_dtype_option(*command, options->dtype,
                    "of the model; a folder's is float32 where not given, a file's as it is");
+  add_weights_dtype_option(*command, options->weights_dtype, "a folder's model");
+  add_precision_option(*command, options->precision);
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
   command->add_option("--repeat", options->repeat, "runs, for their times")
       ->check(CLI::Range(1, 1000));

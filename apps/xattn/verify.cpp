@@ -239,6 +239,7 @@ Command add_verify(CLI::App& program) {
                       "of a folder: the file that xattn_record.py wrote");
   command->add_option("--variant", folder->variant, "of a folder's weights: fp16");
   add_dtype_option(*command, folder->dtype, "of a folder's model, as recorded where not given");
+  add_weights_dtype_option(*command, folder->weights_dtype, "a folder's model");
   command->add_option("--device", folder->device, "of a folder's model: auto, cpu, cuda or cuda:N");
   command->add_option("--prefix", folder->prefix,
                       "the model's name in the recording; found where not given");
@@ -255,9 +256,10 @@ Command add_verify(CLI::App& program) {
           fmt::format("[verify] {}: expected a file, or with a folder --golden", options->file));
     }
     if (!is_folder) {
-      refuse_options(*command,
-                     {"--golden", "--variant", "--dtype", "--device", "--prefix", "--all"},
-                     "a file, only a model's folder has it");
+      refuse_options(
+          *command,
+          {"--golden", "--variant", "--dtype", "--weights-dtype", "--device", "--prefix", "--all"},
+          "a file, only a model's folder has it");
       return verify(*options);
     }
     folder->folder = options->file;

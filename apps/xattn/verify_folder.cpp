@@ -21,6 +21,7 @@
 #include "recording.h"
 #include "support/device.h"
 #include "support/difference.h"
+#include "support/dtype.h"
 #include "support/program.h"
 #include "xattn/core/error.h"
 
@@ -317,15 +318,18 @@ int verify_folder(const VerifyFolderOptions& options) {
   PretrainedOptions pretrained;
   pretrained.variant = options.variant;
   const auto recorded = dtype_of(recording);
-  pretrained.dtype = options.dtype.value_or(recorded);
+  pretrained.dtype = options.dtype.value_or(options.weights_dtype ? at::kFloat : recorded);
   pretrained.device = parse_device(options.device);
+  check_weights_dtype(options.weights_dtype, pretrained.dtype, pretrained.device);
+  pretrained.weights_dtype = options.weights_dtype;
   const FolderModel model(open_pretrained(options.folder, pretrained));
 
   const Modules modules(model);
   Report report;
   report.prefix = options.prefix ? *options.prefix : find_prefix(recording, modules);
-  report.tolerance =
-      options.tolerance.value_or(std::max(tolerance_of(pretrained.dtype), tolerance_of(recorded)));
+  report.tolerance = options.tolerance.value_or(
+      std::max({tolerance_of(pretrained.dtype), tolerance_of(recorded),
+                tolerance_of(options.weights_dtype.value_or(recorded))}));
   if (pretrained.dtype != recorded) {
     fmt::print(stderr, "xattn: verify: the recording is in {}, its inputs are converted to {}\n",
                dtype_text(recorded), dtype_text(pretrained.dtype));

@@ -11,6 +11,8 @@ struct VerifyFolderOptions {
   std::string folder, golden, variant, device = "cpu";
   /// The recording's where not given.
   std::optional<at::ScalarType> dtype;
+  /// As that of `PretrainedOptions`; the dtype is then float32 where not given.
+  std::optional<at::ScalarType> weights_dtype;
   /// The model's name in the recording; found where it is not given.
   std::optional<std::string> prefix;
   /// Of max |Δ| / max |expected|; where not given, by the dtype.

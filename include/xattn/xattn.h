@@ -60,13 +60,16 @@
 #include <xattn/nn/initialization.h>
 #include <xattn/nn/linear.h>
 #include <xattn/nn/resnet_block_2d.h>
+#include <xattn/nn/stored_weights.h>
 #include <xattn/nn/upsample_2d.h>
 #include <xattn/ops/attention.h>
 #include <xattn/ops/attention_path.h>
 #include <xattn/ops/conv2d.h>
 #include <xattn/ops/cross_attention.h>
+#include <xattn/ops/geglu.h>
 #include <xattn/ops/group_norm.h>
 #include <xattn/ops/linear.h>
+#include <xattn/ops/precision.h>
 #include <xattn/ops/prepared_text.h>
 #include <xattn/pipelines/cancellation.h>
 #include <xattn/pipelines/denoise.h>

@@ -26,7 +26,8 @@ struct ExpectedDim {
 void check_shape(std::string_view place, std::string_view name, const at::Tensor& tensor,
                  std::initializer_list<ExpectedDim> shape);
 
-/// As `check_shape`, and throws unless the dtype and the device are those of `weight`.
+/// As `check_shape`, and throws unless the dtype and the device are those of `weight`: of one that
+/// may be stored narrower, its layer's `inputs_like()`.
 ///
 /// Dtype and device are checked in what the user called, not in the calls that it makes (see
 /// `Call`). Under autocast, which converts inputs, any floating dtype will do.

@@ -74,7 +74,7 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& hidden_states,
   }
   if (!is_self) {
     check_input(kAttention, "encoder_hidden_states", states,
-                {tokens.size(0), "T", to_k->options.in_features()}, to_k->weight);
+                {tokens.size(0), "T", to_k->options.in_features()}, to_k->inputs_like());
   }
   const auto layer = weights();
   const bool is_recorded =
@@ -98,7 +98,7 @@ PreparedText AttentionImpl::prepare(const torch::Tensor& encoder_hidden_states,
                                     std::optional<AttentionPath> path) {
   const Call call(*this, kAttention);
   check_input(kAttention, "encoder_hidden_states", encoder_hidden_states,
-              {"B", "T", to_k->options.in_features()}, to_k->weight);
+              {"B", "T", to_k->options.in_features()}, to_k->inputs_like());
   return prepare_for(encoder_hidden_states, attention_mask, path.value_or(options.path()),
                      std::nullopt);
 }
@@ -113,7 +113,7 @@ std::optional<torch::Tensor> AttentionImpl::mask_of(
     const std::optional<torch::Tensor>& attention_mask, const torch::Tensor& states) const {
   if (!attention_mask || !attention_mask->defined()) return std::nullopt;
   check_input(kAttention, "attention_mask", *attention_mask, {states.size(0), 1, states.size(1)},
-              to_q->weight);
+              to_q->inputs_like());
   return attention_mask->unsqueeze(1);
 }
 
@@ -154,10 +154,10 @@ void AttentionImpl::check_image(const torch::Tensor& hidden_states,
 void AttentionImpl::check_states(const torch::Tensor& hidden_states) const {
   if (hidden_states.defined() && hidden_states.dim() == 4) {
     check_input(kAttention, "hidden_states", hidden_states, {"B", options.query_dim(), "H", "W"},
-                to_q->weight);
+                to_q->inputs_like());
   } else {
     check_input(kAttention, "hidden_states", hidden_states, {"B", "N", options.query_dim()},
-                to_q->weight);
+                to_q->inputs_like());
   }
 }
 

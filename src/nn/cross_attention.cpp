@@ -67,7 +67,7 @@ PreparedText CrossAttentionImpl::prepare_for(const torch::Tensor& text_features,
                                              const std::optional<torch::Tensor>& text_mask,
                                              std::optional<int64_t> image_tokens) {
   check_input(kCrossAttention, "text_features", text_features, {"B", "T", options.embed_dim()},
-              key_proj->weight);
+              key_proj->inputs_like());
   std::optional<torch::Tensor> mask;
   if (text_mask) mask = check_text_mask(kCrossAttention, *text_mask, text_features);
   return prepare_text(weights(), text_features, mask, options.path(), image_tokens);
@@ -102,7 +102,7 @@ void CrossAttentionImpl::check_image(const torch::Tensor& image_features,
   const auto batch = text.batch_size();
   check_input(kCrossAttention, "image_features", image_features,
               {batch == 1 ? ExpectedDim("B") : ExpectedDim(batch), "N", options.embed_dim()},
-              query_proj->weight);
+              query_proj->inputs_like());
 }
 
 }  // namespace xattn

@@ -60,14 +60,14 @@ torch::Tensor ResnetBlock2DImpl::forward(const torch::Tensor& input_tensor,
                                          const std::optional<torch::Tensor>& temb) {
   const Call call(*this, kResnetBlock2D);
   check_input(kResnetBlock2D, "input_tensor", input_tensor, {"B", options.in_channels(), "H", "W"},
-              conv1->weight);
+              conv1->inputs_like());
   const bool scale_shift = options.time_embedding_norm() == "scale_shift";
   torch::Tensor time;
   if (time_emb_proj) {
     if (!temb)
       throw_value_error(kResnetBlock2D, "temb", "a tensor, as temb_channels is given", "none");
     check_input(kResnetBlock2D, "temb", *temb, {input_tensor.size(0), *options.temb_channels()},
-                conv1->weight);
+                conv1->inputs_like());
     time = time_emb_proj(options.skip_time_act() ? *temb : nonlinearity_(*temb))
                .unsqueeze(-1)
                .unsqueeze(-1);

@@ -2,8 +2,6 @@
 
 #include <ATen/ops/conv2d.h>
 
-#include <optional>
-
 #include "ops/cpu/choice.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu/winograd.h"
@@ -26,7 +24,7 @@ bool can_use_linear(const at::Tensor& x, const at::Tensor& weight, const at::Ten
   return kernels_can_take(x, weight, bias) && x.dim() == 4 && weight.dim() == 4 &&
          x.size(1) == weight.size(1) && weight.size(2) == 1 && weight.size(3) == 1 &&
          x.numel() > 0 && x.suggest_memory_format() == kPixels && x.is_contiguous(kPixels) &&
-         cpu::linear_is_faster(x.numel() / x.size(1));
+         cpu::linear_is_faster(x.numel() / x.size(1), is_stored_narrow(weight));
 }
 
 at::Tensor linear_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -43,8 +41,7 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   if (stride == 1 && padding == 0 && can_use_linear(x, weight, bias)) {
     return linear_conv2d(x, weight, bias);
   }
-  const auto output = at::conv2d(x, weight, bias.defined() ? std::optional(bias) : std::nullopt,
-                                 stride, padding);
+  const auto output = at::conv2d(x, widened_for(x, weight), if_defined(bias), stride, padding);
   // What follows on our kernels reads channels that lie side by side.
   return kernels_can_take(x, weight, bias) && x.dim() == 4 && cpu::winograd_is_faster(1)
              ? output.contiguous(at::MemoryFormat::ChannelsLast)

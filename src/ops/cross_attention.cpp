@@ -14,6 +14,7 @@
 #include "ops/cpu/blocked_attention.h"
 #include "ops/cpu/choice.h"
 #include "ops/gradient.h"
+#include "ops/kernel_arguments.h"
 #include "ops/recorded_attention.h"
 #include "xattn/ops/attention.h"
 #include "xattn/ops/linear.h"
@@ -43,12 +44,12 @@ AttentionShape shape_of(const CrossAttentionWeights& weights, const at::Tensor& 
 }
 
 /// The paths made of LibTorch's operators, which work on every device, for every dtype and with
-/// gradients.
-at::Tensor by_operators(const at::Tensor& image_features, const PreparedText& text) {
+/// gradients. The query's and the output's weight are given as wide as the features.
+at::Tensor by_operators(const at::Tensor& image_features, const PreparedText& text,
+                        const at::Tensor& query_weight, const at::Tensor& out_weight) {
   const auto& weights = text.weights;
-  const auto query =
-      split_heads(at::linear(image_features, weights.query_weight, optional(weights.query_bias)),
-                  weights.num_heads);
+  const auto query = split_heads(
+      at::linear(image_features, query_weight, optional(weights.query_bias)), weights.num_heads);
   // Another dtype than the text's: under autocast, or outside it with a text prepared there.
   const auto key = text.key.to(query.scalar_type()), value = text.value.to(query.scalar_type());
   const auto heads =
@@ -56,8 +57,7 @@ at::Tensor by_operators(const at::Tensor& image_features, const PreparedText& te
           ? at::matmul(attention_weights(query, key, weights.divisor, text.mask), value)
           : at::scaled_dot_product_attention(query, key, value, text.mask, 0.0, false,
                                              1 / weights.divisor);
-  return at::linear(heads.transpose(1, 2).flatten(2), weights.out_weight,
-                    optional(weights.out_bias));
+  return at::linear(heads.transpose(1, 2).flatten(2), out_weight, optional(weights.out_bias));
 }
 
 /// Image tokens at once, so that a path's queries, scores and heads take at most 8 MiB.
@@ -105,19 +105,22 @@ at::Tensor recorded_attention(const CrossAttentionWeights& weights,
                               const std::optional<at::Tensor>& mask) {
   const auto heads_of = [&](const at::Tensor& features, const at::Tensor& weight,
                             const at::Tensor& bias) {
-    return split_heads(at::linear(features, weight, optional(bias)), weights.num_heads);
+    return split_heads(at::linear(features, widened_for(features, weight), optional(bias)),
+                       weights.num_heads);
   };
   const auto query = heads_of(image_features, weights.query_weight, weights.query_bias);
   const auto key = heads_of(text_features, weights.key_weight, weights.key_bias);
   const auto value = heads_of(text_features, weights.value_weight, weights.value_bias);
   const auto heads =
       at::scaled_dot_product_attention(query, key, value, mask, 0.0, false, 1 / weights.divisor);
-  return at::linear(heads.transpose(1, 2).flatten(2), weights.out_weight,
-                    optional(weights.out_bias));
+  return at::linear(heads.transpose(1, 2).flatten(2),
+                    widened_for(image_features, weights.out_weight), optional(weights.out_bias));
 }
 
 bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features) {
   return cpu::use_kernels() && features.is_cpu() && features.scalar_type() == at::kFloat &&
+         is_packable(weights.query_weight) && is_packable(weights.key_weight) &&
+         is_packable(weights.value_weight) && is_packable(weights.out_weight) &&
          !layer_wants_gradient(weights, features) && !is_autocast(at::kCPU);
 }
 
@@ -139,9 +142,10 @@ PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor
   if (!by_blocks && path != AttentionPath::kExplicit) path = AttentionPath::kSdpa;
 
   const auto project = [&](const at::Tensor& weight, const at::Tensor& bias) {
-    return split_heads(by_blocks ? xattn::linear(text_features, weight, bias)
-                                 : at::linear(text_features, weight, optional(bias)),
-                       weights.num_heads);
+    return split_heads(
+        by_blocks ? xattn::linear(text_features, weight, bias)
+                  : at::linear(text_features, widened_for(text_features, weight), optional(bias)),
+        weights.num_heads);
   };
   PreparedText text;
   text.weights = weights;
@@ -182,15 +186,18 @@ at::Tensor cross_attention(const at::Tensor& image_features, const PreparedText&
                            (c10::GradMode::is_enabled() && text.key.requires_grad());
   const auto tokens = image_features.size(1),
              at_once = tokens_at_once(text, image_features.size(0));
+  const auto query_weight = widened_for(image_features, weights.query_weight),
+             out_weight = widened_for(image_features, weights.out_weight);
   if (!image_features.is_cpu() || keeps_graph || tokens <= at_once) {
-    return by_operators(image_features, text);
+    return by_operators(image_features, text, query_weight, out_weight);
   }
   auto output = at::empty({image_features.size(0), tokens, weights.out_weight.size(0)},
                           image_features.options());
   for (int64_t start = 0; start < tokens; start += at_once) {
     const auto count = std::min(at_once, tokens - start);
     output.narrow(1, start, count)
-        .copy_(by_operators(image_features.narrow(1, start, count), text));
+        .copy_(
+            by_operators(image_features.narrow(1, start, count), text, query_weight, out_weight));
   }
   return output;
 }

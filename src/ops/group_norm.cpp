@@ -3,8 +3,6 @@
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/silu.h>
 
-#include <optional>
-
 #include "ops/cpu/choice.h"
 #include "ops/cpu/group_norm.h"
 #include "ops/kernel_arguments.h"
@@ -21,10 +19,6 @@ bool can_use_norm_kernels(const at::Tensor& x, int64_t groups, const at::Tensor&
 
 bool is_faster_norm(const at::Tensor& x) {
   return cpu::group_norm_is_faster(cpu::lies_by_pixels(x), x.numel() / (x.size(0) * x.size(1)));
-}
-
-std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional(tensor) : std::nullopt;
 }
 
 }  // namespace

@@ -2,8 +2,6 @@
 
 #include <ATen/ops/linear.h>
 
-#include <optional>
-
 #include "ops/cpu/choice.h"
 #include "ops/cpu/linear.h"
 #include "ops/kernel_arguments.h"
@@ -14,7 +12,7 @@ namespace {
 
 bool is_faster(const at::Tensor& x, const at::Tensor& weight) {
   const auto inner = weight.size(1);
-  return inner > 0 && cpu::linear_is_faster(x.numel() / inner);
+  return inner > 0 && cpu::linear_is_faster(x.numel() / inner, is_stored_narrow(weight));
 }
 
 }  // namespace
@@ -28,7 +26,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   if (linear_can_take(x, weight, bias) && is_faster(x, weight)) {
     return cpu::linear(x, weight, bias);
   }
-  return at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+  return at::linear(x, widened_for(x, weight), if_defined(bias));
 }
 
 }  // namespace xattn

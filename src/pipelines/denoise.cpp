@@ -23,14 +23,18 @@ struct Half {
   at::Tensor mask, masked_image_latents;
 };
 
+/// Of the UNet's inputs.
+at::TensorOptions input_options_of(const UNet2DConditionModel& unet) {
+  return unet->conv_in->inputs_like().options();
+}
+
 at::Tensor for_each_picture(const at::Tensor& per_prompt, int64_t pictures) {
   return per_prompt.repeat_interleave(pictures / per_prompt.size(0), 0);
 }
 
 PreparedTexts prepare(const UNet2DConditionModel& unet, const at::Tensor& embeds,
                       int64_t pictures) {
-  const auto weight = unet->conv_in->weight;
-  auto text = unet.ptr()->prepare(embeds.to(weight.options()));
+  auto text = unet.ptr()->prepare(embeds.to(input_options_of(unet)));
   // One text serves any batch.
   return embeds.size(0) == 1 ? text : text.repeat_interleave(pictures / embeds.size(0));
 }
@@ -48,13 +52,13 @@ Half make_half(const UNet2DConditionModel& unet, const at::Tensor& latents,
                const DenoiseOptions& options, const at::Tensor& embeds, const at::Tensor& pooled,
                const at::Tensor& time_ids, const at::Tensor& timestep_cond) {
   const auto pictures = latents.size(0);
-  const auto weight = unet->conv_in->weight;
+  const auto options_of_inputs = input_options_of(unet);
   Half half;
   half.text = prepare(unet, embeds, pictures);
   if (pooled.defined())
-    half.arguments.text_embeds = for_each_picture(pooled, pictures).to(weight.options());
-  if (time_ids.defined()) half.arguments.time_ids = time_ids.to(weight.options());
-  if (timestep_cond.defined()) half.arguments.timestep_cond = timestep_cond.to(weight.options());
+    half.arguments.text_embeds = for_each_picture(pooled, pictures).to(options_of_inputs);
+  if (time_ids.defined()) half.arguments.time_ids = time_ids.to(options_of_inputs);
+  if (timestep_cond.defined()) half.arguments.timestep_cond = timestep_cond.to(options_of_inputs);
   if (options.inpainting && options.inpainting->masked_image_latents.defined()) {
     half.mask = options.inpainting->mask;
     half.masked_image_latents = options.inpainting->masked_image_latents;

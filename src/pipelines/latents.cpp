@@ -20,14 +20,14 @@
 namespace xattn {
 namespace {
 
-/// A weight of the VAE, whose dtype and device are its own.
-at::Tensor weight_of(const AutoencoderKL& vae) {
-  return vae->decoder->conv_in->weight;
+/// A tensor of the dtype and device that the VAE's inputs have.
+at::Tensor input_of(const AutoencoderKL& vae) {
+  return vae->decoder->conv_in->inputs_like();
 }
 
 /// The VAE in a dtype: a copy where it has another, for others may be using it.
 AutoencoderKL in_dtype(const AutoencoderKL& vae, at::ScalarType dtype) {
-  if (weight_of(vae).scalar_type() == dtype) return vae;
+  if (input_of(vae).scalar_type() == dtype) return vae;
   AutoencoderKL copy(std::dynamic_pointer_cast<AutoencoderKLImpl>(vae->clone()));
   copy->to(dtype);
   return copy;
@@ -46,7 +46,7 @@ bool has_mean_and_std(const AutoencoderKLConfig& config, LatentRules rules) {
 
 at::ScalarType encoding_dtype(const AutoencoderKL& vae, LatentRules rules) {
   const auto is_wide = rules.force_upcast && vae->config.force_upcast;
-  return is_wide ? at::kFloat : weight_of(vae).scalar_type();
+  return is_wide ? at::kFloat : input_of(vae).scalar_type();
 }
 
 at::Tensor randn_tensor(at::IntArrayRef shape, const std::vector<at::Generator>& generators,
@@ -63,7 +63,7 @@ at::Tensor encode_latents(const AutoencoderKL& vae, const at::Tensor& image,
   check_shape("encode_latents", "image", image, {"B", vae->config.in_channels, "H", "W"});
   const auto batch = image.size(0);
   const auto model = in_dtype(vae, encoding_dtype(vae, rules));
-  const auto input = image.to(weight_of(model).options());
+  const auto input = image.to(input_of(model).options());
 
   at::Tensor latents;
   if (generators.size() <= 1) {
@@ -78,7 +78,7 @@ at::Tensor encode_latents(const AutoencoderKL& vae, const at::Tensor& image,
       each.push_back(model.ptr()->encode(input.narrow(0, i, 1)).sample(generators[size_t(i)]));
     latents = at::cat(each);
   }
-  latents = latents.to(weight_of(vae).scalar_type());
+  latents = latents.to(input_of(vae).scalar_type());
 
   const auto& config = vae->config;
   if (has_mean_and_std(config, rules)) {
@@ -92,9 +92,9 @@ at::Tensor decode_latents(const AutoencoderKL& vae, const at::Tensor& latents, L
   const auto& config = vae->config;
   check_shape("decode_latents", "latents", latents, {"B", config.latent_channels, "h", "w"});
   // The original decodes in bfloat16 where the VAE is, and encodes in float32.
-  const auto is_half = weight_of(vae).scalar_type() == at::kHalf;
+  const auto is_half = input_of(vae).scalar_type() == at::kHalf;
   const auto model = is_half ? in_dtype(vae, encoding_dtype(vae, rules)) : vae;
-  const auto input = latents.to(weight_of(model).options());
+  const auto input = latents.to(input_of(model).options());
   const auto unscaled =
       has_mean_and_std(config, rules)
           ? input * by_channel(*config.latents_std, input) / config.scaling_factor +

@@ -108,6 +108,7 @@ struct Opener {
   Holder model(const char* name) {
     index.has(name, {Holder::ContainedType::kClassName});
     return from_pretrained<Holder>(folder, {.dtype = options.dtype,
+                                            .weights_dtype = options.weights_dtype,
                                             .device = options.device,
                                             .variant = options.variant,
                                             .subfolder = name});

@@ -12,7 +12,7 @@ namespace xattn {
 namespace {
 
 at::TensorOptions options_of(const UNet2DConditionModel& unet) {
-  return unet->conv_in->weight.options().requires_grad(false);
+  return unet->conv_in->inputs_like().options().requires_grad(false);
 }
 
 /// Pictures, latents or masks of fewer than a run's pictures, one batch after the other.
@@ -52,7 +52,7 @@ at::Tensor scaled_noise(const RunSetting& run, const at::Tensor& noise) {
 void draw_as_encoding(const RunSetting& run, at::IntArrayRef shape,
                       std::vector<at::Generator> generators) {
   if (generators.size() > 1) generators.resize(size_t(shape[0]));
-  const auto options = run.vae->decoder->conv_in->weight.options().requires_grad(false);
+  const auto options = run.vae->decoder->conv_in->inputs_like().options().requires_grad(false);
   randn_tensor(shape, generators, options.dtype(encoding_dtype(run.vae, run.rules)));
 }
 

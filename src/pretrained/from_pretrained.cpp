@@ -10,8 +10,10 @@
 #include <memory>
 #include <set>
 
+#include "core/check.h"
 #include "io/load_report.h"
 #include "io/stream_tensors.h"
+#include "nn/stored_weights.h"
 #include "pretrained/folder.h"
 #include "pretrained/load_plan.h"
 #include "xattn/core/error.h"
@@ -34,6 +36,24 @@ void allocate(const StateDict& tensors, const PretrainedOptions& options) {
     if (tensor.scalar_type() == dtype && tensor.device() == options.device) continue;
     tensor.set_data(
         at::empty(tensor.sizes(), tensor.options().dtype(dtype).device(options.device)));
+  }
+}
+
+/// Throws unless weights can be stored in a type of their own beside the other options.
+void check_weights_dtype(const PretrainedOptions& options) {
+  if (!options.weights_dtype) return;
+  const auto dtype = *options.weights_dtype;
+  if (!can_store_weights_in(dtype)) {
+    throw_value_error(kFromPretrained, "weights_dtype", "float16 or bfloat16", dtype_text(dtype));
+  }
+  if (options.dtype != at::kFloat) {
+    throw_value_error(kFromPretrained, "weights_dtype",
+                      "none for a model that computes in " + dtype_text(options.dtype),
+                      dtype_text(dtype));
+  }
+  if (!options.device.is_cpu()) {
+    throw_value_error(kFromPretrained, "weights_dtype", "none on " + options.device.str(),
+                      dtype_text(dtype));
   }
 }
 
@@ -86,6 +106,7 @@ PretrainedFolder::PretrainedFolder(const std::string& folder, const std::string&
     throw ValueError(fmt::format("[{}] dtype: expected a floating-point one, got {}",
                                  kFromPretrained, toString(options.dtype)));
   }
+  check_weights_dtype(options);
   check_device(options.device);
   auto config = pretrained::read_folder_config(kFromPretrained, folder_);
   const auto& names = config.classes;
@@ -125,6 +146,7 @@ void PretrainedFolder::load(torch::nn::Module& module, const MapKey& map_key) co
   verify_unused(plan.files, plan.tensors);
   const c10::AutoGradMode no_grad(false);
   allocate(state_dict(module), options_);
+  if (options_.weights_dtype) allocate_stored_weights(module, *options_.weights_dtype);
   for (auto& tensor : plan.tensors) tensor.to = tensor.to.detach();
   io::stream_tensors(plan.tensors);
 }

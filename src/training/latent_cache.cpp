@@ -129,7 +129,7 @@ struct LatentCache::Contents {
 void LatentCache::Contents::make(AutoencoderKLImpl& autoencoder, const MadeOf& made_of,
                                  const LatentCacheOptions& options) const {
   const at::NoGradGuard no_gradients;
-  const auto weight = autoencoder.parameters().front();
+  const auto& input = autoencoder.encoder->conv_in->inputs_like();
   const auto count = static_cast<int64_t>(pictures.size());
   const bool flips = transform.options().random_flip;
   std::unique_ptr<io::AtomicFile> out;
@@ -145,7 +145,7 @@ void LatentCache::Contents::make(AutoencoderKLImpl& autoencoder, const MadeOf& m
       where.flip = true;
       if (flips) images.push_back(transform.apply(pixels, where));
     }
-    const auto given = at::stack(images).to(weight.device(), weight.scalar_type());
+    const auto given = at::stack(images).to(input.device(), input.scalar_type());
     const auto posterior = autoencoder.encode(given);
     const auto latents = at::stack({posterior.mean, posterior.std}, 1).cpu().contiguous();
     const int64_t variants = flips ? 2 : 1;
@@ -154,7 +154,7 @@ void LatentCache::Contents::make(AutoencoderKLImpl& autoencoder, const MadeOf& m
       if (!at::isfinite(own).all().item<bool>()) {
         io::Subject{kCache, pictures[static_cast<size_t>(i)].path}.fail(
             cat("expected finite latents, got others; the autoencoder computes in ",
-                dtype_text(weight.scalar_type())));
+                dtype_text(input.scalar_type())));
       }
     }
     if (!out) {

@@ -51,6 +51,8 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--method": (("encode",), FOLDER_ONLY),
         "--variant": (("fp16",), FOLDER_ONLY),
         "--dtype": (("float16",), BOTH),
+        "--weights-dtype": (("bf16",), FOLDER_ONLY),
+        "--precision": (("precise",), BOTH),
         "--device": (("cuda:99",), BOTH),
         "--repeat": ((2,), BOTH),
         "--json": ((), BOTH),
@@ -59,6 +61,7 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--golden": (("golden.safetensors",), FOLDER_ONLY),
         "--variant": (("fp16",), FOLDER_ONLY),
         "--dtype": (("float64",), FOLDER_ONLY),
+        "--weights-dtype": (("bf16", "--all"), FOLDER_ONLY),
         "--device": (("cuda:99",), FOLDER_ONLY),
         "--prefix": (("",), FOLDER_ONLY),
         "--tolerance": ((1e-30,), {**BOTH, "safetensors": REFUSED, "state_dict.pt": REFUSED}),
@@ -87,6 +90,8 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--prompt-file": (("prompts.txt",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--device": (("cuda:99",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--dtype": (("bf16",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED}),
+        "--precision": (("precise",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--weights-dtype": (("bf16",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED, "lcm": HONOURED}),
         "--variant": (("fp16",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--threads": ((1, "--json"), {"sd2": HONOURED}),
         "--vae-tiling": (("--height", 128), {"sd2": HONOURED}),
@@ -330,6 +335,19 @@ def tells_the_threads(test: Options, result: Result, kind: str) -> None:
     test.assertEqual(json.loads(result.stdout)["threads"], 1)
 
 
+def is_precise(test: Options, result: Result, kind: str) -> None:
+    """At most a rounding away."""
+    succeeded(test, result)
+    test.assertEqual(parameters_of(test.out)["precision"], "precise")
+    off = pixels(test.out).astype(int) - plain_picture(test, kind)
+    test.assertLessEqual(np.abs(off).max(), 1)
+
+
+def writes_outputs(test: Options, result: Result, kind: str) -> None:
+    succeeded(test, result)
+    test.assertTrue(load_safetensors(test.out)[0])
+
+
 def takes_the_scheduler(test: Options, result: Result, kind: str) -> None:
     succeeded(test, result)
     test.assertFalse((pixels(test.out) == plain_picture(test, kind)).all())
@@ -370,6 +388,11 @@ EFFECTS: dict[tuple[str, str], Effect] = {
     ("generate", "--mask-image"): makes_another_picture("task", "inpainting"),
     ("generate", "--prompt-file"): makes_another_picture("prompt", "a blue dog"),
     ("generate", "--dtype"): makes_another_picture("dtype", "bfloat16"),
+    ("generate", "--weights-dtype"): makes_another_picture("weights_dtype", "bfloat16"),
+    ("generate", "--precision"): is_precise,
+    ("run", "--precision"): writes_outputs,  # which: precision_test.py
+    ("run", "--weights-dtype"): writes_tensors("sample"),  # which: stored_weights_test.py
+    ("verify", "--weights-dtype"): compares_every_call,
     ("generate", "--vae-tiling"): makes_another_picture("vae_tiling", True),
     ("generate", "--scheduler"): takes_the_scheduler,
     ("generate", "--num-images"): makes_two_pictures,

@@ -18,7 +18,7 @@ def public_names():
     for header in (ROOT / "include/xattn").rglob("*.h"):
         text = re.sub(r"//.*", "", header.read_text())
         classes |= set(re.findall(r"^(?:class|struct) (?:XATTN_API )?(\w+)[^;]*?\{", text, re.MULTILINE))
-        functions |= set(re.findall(r"^(?!using|namespace|template|class|struct|enum|TORCH|  )[\w:<>&*, ]*?(\w+)\(", text, re.MULTILINE))
+        functions |= set(re.findall(r"^(?!using|namespace|template|class|struct|enum|TORCH|  )(?:\[\[noreturn\]\] )?[\w:<>&*, ]*?(\w+)\(", text, re.MULTILINE))
     return classes, functions
 
 

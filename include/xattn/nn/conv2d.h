@@ -1,12 +1,12 @@
 #pragma once
 
-#include <torch/nn/cloneable.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
 #include <ostream>
 
 #include "xattn/core/export.h"
+#include "xattn/nn/stored_weights.h"
 
 namespace xattn {
 
@@ -27,10 +27,12 @@ struct Conv2dOptions {
 /// weights.
 ///
 /// Shapes: `[B, in_channels, H, W]` to `[B, out_channels, H', W']`; how the result lies in memory
-/// is said at `conv2d` of `ops/conv2d.h`.
+/// is said at `conv2d` of `ops/conv2d.h`. `weight` is
+/// `[out_channels, in_channels, kernel_size, kernel_size]`; `store_weights` may keep it in a
+/// narrower type.
 ///
 /// Reference: torch 2.13.0, torch/nn/modules/conv.py, `Conv2d`.
-class XATTN_API Conv2dImpl : public torch::nn::Cloneable<Conv2dImpl> {
+class XATTN_API Conv2dImpl : public detail::StoredWeight<Conv2dImpl> {
  public:
   explicit Conv2dImpl(const Conv2dOptions& options_);
 
@@ -41,14 +43,9 @@ class XATTN_API Conv2dImpl : public torch::nn::Cloneable<Conv2dImpl> {
 
   torch::Tensor forward(const torch::Tensor& input);
 
-  /// What inputs are multiplied with: `weight` itself. Whoever multiplies with the weight of a
-  /// `Conv2d`, by whatever path, asks for it here.
-  torch::Tensor effective_weight() const { return weight; }
-
   /// The options with which this `Module` was constructed.
   Conv2dOptions options;
 
-  torch::Tensor weight;
   /// Undefined without bias.
   torch::Tensor bias;
 };

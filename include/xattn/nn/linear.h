@@ -1,6 +1,5 @@
 #pragma once
 
-#include <torch/nn/cloneable.h>
 #include <torch/nn/options/linear.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
@@ -8,15 +7,17 @@
 #include <ostream>
 
 #include "xattn/core/export.h"
+#include "xattn/nn/stored_weights.h"
 
 namespace xattn {
 
 /// `torch::nn::Linear`, which `SkipInitialization` spares from drawing weights: y = x Aᵀ + b.
 ///
-/// Shapes: `[..., in_features]` to `[..., out_features]`.
+/// Shapes: `[..., in_features]` to `[..., out_features]`. `weight` A is
+/// `[out_features, in_features]`; `store_weights` may keep it in a narrower type.
 ///
 /// Reference: torch 2.13.0, torch/nn/modules/linear.py, `Linear`.
-class XATTN_API LinearImpl : public torch::nn::Cloneable<LinearImpl> {
+class XATTN_API LinearImpl : public detail::StoredWeight<LinearImpl> {
  public:
   LinearImpl(int64_t in_features, int64_t out_features)
       : LinearImpl(torch::nn::LinearOptions(in_features, out_features)) {}
@@ -29,14 +30,9 @@ class XATTN_API LinearImpl : public torch::nn::Cloneable<LinearImpl> {
 
   torch::Tensor forward(const torch::Tensor& input);
 
-  /// What inputs are multiplied with: `weight` itself. Whoever multiplies with the weight of a
-  /// `Linear`, by whatever path, asks for it here.
-  torch::Tensor effective_weight() const { return weight; }
-
   /// The options with which this `Module` was constructed.
   torch::nn::LinearOptions options;
 
-  torch::Tensor weight;
   /// Undefined without bias.
   torch::Tensor bias;
 };

@@ -17,7 +17,8 @@ namespace xattn {
 /// multiplications, within 5e-6 of the output's scale. Its result has
 /// `at::MemoryFormat::ChannelsLast`. So has that of K = 1 with stride 1 and no padding of an x that
 /// lies so: a linear layer over pixels, on our kernels where they are faster. The rest is
-/// `at::conv2d`'s.
+/// `at::conv2d`'s. An x of float32 on the CPU may have a weight that is stored in float16 or
+/// bfloat16, as in `linear`.
 XATTN_API at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                             int64_t stride, int64_t padding);
 

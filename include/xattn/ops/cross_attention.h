@@ -12,6 +12,7 @@
 namespace xattn {
 
 /// Whether `kBlocked` and `kFolded` can be used: float32 on the CPU, neither gradient nor autocast.
+/// The weights may be stored in float16 or bfloat16.
 XATTN_API bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features);
 
 /// Prepares a text `[B, T, S]` with an optional mask `[B, 1, 1, T]`.

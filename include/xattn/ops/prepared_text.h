@@ -17,7 +17,8 @@ namespace cpu {
 struct PreparedBlocks;
 }
 
-/// The weights of a cross attention layer, as the `Linear` modules of any such layer hold them.
+/// The weights of a cross attention layer, as the `Linear` modules of any such layer hold them:
+/// beside float32 on the CPU, matrices may be stored in float16 or bfloat16.
 struct CrossAttentionWeights {
   /// `[I, C]`: from image features to queries.
   at::Tensor query_weight;

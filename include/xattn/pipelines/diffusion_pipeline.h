@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "xattn/core/export.h"
@@ -93,11 +94,13 @@ class XATTN_API DiffusionPipeline {
 struct PipelineOptions {
   /// Of all models; Python's `torch_dtype`.
   at::ScalarType dtype = at::kFloat;
+  /// Of all models: as `PretrainedOptions::weights_dtype`.
+  std::optional<at::ScalarType> weights_dtype = std::nullopt;
   at::Device device = at::kCPU;
   /// Of all models: "fp16".
-  std::string variant;
+  std::string variant = {};
   /// In place of the scheduler's class in the folder, with the same options.
-  std::string scheduler;
+  std::string scheduler = {};
 };
 
 /// The pipeline of a folder, of the class that its model_index.json names.

@@ -4,6 +4,7 @@
 #include <c10/core/ScalarType.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,14 @@ namespace xattn {
 struct PretrainedOptions {
   /// The floating-point weights are converted to it; Python's `torch_dtype`.
   at::ScalarType dtype = at::kFloat;
+  /// float16 or bfloat16: the model computes in float32 on the CPU, and keeps the weights of its
+  /// `Linear` and `Conv2d` in this type, as `store_weights` does.
+  std::optional<at::ScalarType> weights_dtype = std::nullopt;
   at::Device device = at::kCPU;
   /// Names one of several sets of weights: "fp16" reads diffusion_pytorch_model.fp16.safetensors.
-  std::string variant;
+  std::string variant = {};
   /// The model's folder inside its pipeline's: "unet".
-  std::string subfolder;
+  std::string subfolder = {};
 };
 
 /// The classes that the config.json of a model's folder names; Python's `_class_name` or
@@ -93,12 +97,13 @@ Holder make_pretrained(const PretrainedFolder& folder) {
 /// weights: safetensors or .bin, in one file or sharded with an index. Tensors go from the files
 /// straight into the parameters, on torch's threads, and are converted as they pass. So the weights
 /// are in memory once, but for a few MiB; of a .bin each thread holds one more tensor, and for a
-/// device other than the CPU there are about 64 MiB more. Nothing in a file is executed.
+/// device other than the CPU there are about 64 MiB more. With `weights_dtype` they are in memory
+/// as they are stored, never in float32. Nothing in a file is executed.
 ///
 /// Throws: `FileError` for a folder or file that cannot be read, `ValueError` for a config of
-/// another class or with a value that is not implemented, `StateDictError`, which names the
-/// first ten keys that are missing, unexpected or of another shape and the number of the rest,
-/// `DeviceError` for a device that is not there.
+/// another class or with a value that is not implemented and for options that contradict each
+/// other, `StateDictError`, which names the first ten keys that are missing, unexpected or of
+/// another shape and the number of the rest, `DeviceError` for a device that is not there.
 ///
 /// Reference: diffusers 0.42.1, models/modeling_utils.py, `ModelMixin.from_pretrained`.
 template <typename Holder>

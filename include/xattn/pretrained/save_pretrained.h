@@ -14,7 +14,7 @@ namespace xattn {
 /// Options of `save_pretrained`; the names are Python's.
 struct SavePretrainedOptions {
   /// A word that goes into the names of the files: "fp16".
-  std::string variant;
+  std::string variant = {};
   /// How many bytes of tensors a file may hold: more are split into shards. Python's "10GB".
   int64_t max_shard_size = 10'000'000'000;
 };

@@ -119,7 +119,7 @@ torch::Tensor AutoencoderKLImpl::forward(const torch::Tensor& sample, bool sampl
 DiagonalGaussianDistribution AutoencoderKLImpl::encode(const torch::Tensor& x) {
   const Call call(*this, kAutoencoderKL);
   check_input(kAutoencoderKL, "x", x, {"B", config.in_channels, "H", "W"},
-              encoder->conv_in->weight);
+              encoder->conv_in->inputs_like());
   if (!use_slicing || x.size(0) <= 1) return DiagonalGaussianDistribution(encode_slice(x));
   return DiagonalGaussianDistribution(
       for_each_image(x, [this](const torch::Tensor& image) { return encode_slice(image); }));
@@ -128,7 +128,7 @@ DiagonalGaussianDistribution AutoencoderKLImpl::encode(const torch::Tensor& x) {
 torch::Tensor AutoencoderKLImpl::decode(const torch::Tensor& z) {
   const Call call(*this, kAutoencoderKL);
   check_input(kAutoencoderKL, "z", z, {"B", config.latent_channels, "h", "w"},
-              encoder->conv_in->weight);
+              encoder->conv_in->inputs_like());
   if (z.size(2) < 1 || z.size(3) < 1) {
     throw_value_error(kAutoencoderKL, "z", "a height and width of 1 or more",
                       shape_text(z.sizes()));

@@ -60,7 +60,8 @@ void DecoderImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor DecoderImpl::forward(const torch::Tensor& sample) {
   const Call call(*this, kDecoder);
-  check_input(kDecoder, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
+  check_input(kDecoder, "sample", sample, {"B", options.in_channels(), "H", "W"},
+              conv_in->inputs_like());
   auto state = run_layer(*this, mid_block.ptr(), conv_in(sample));
   for (size_t i = 0; i < up_blocks->size(); ++i)
     state = run_layer(*this, up_blocks->ptr<UpDecoderBlock2DImpl>(i), state);

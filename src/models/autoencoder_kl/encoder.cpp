@@ -62,7 +62,8 @@ void EncoderImpl::pretty_print(std::ostream& stream) const {
 
 torch::Tensor EncoderImpl::forward(const torch::Tensor& sample) {
   const Call call(*this, kEncoder);
-  check_input(kEncoder, "sample", sample, {"B", options.in_channels(), "H", "W"}, conv_in->weight);
+  check_input(kEncoder, "sample", sample, {"B", options.in_channels(), "H", "W"},
+              conv_in->inputs_like());
   auto state = conv_in(sample);
   for (size_t i = 0; i < down_blocks->size(); ++i) {
     state = run_layer(*this, down_blocks->ptr<DownEncoderBlock2DImpl>(i), state);

@@ -62,7 +62,7 @@ torch::Tensor UNetMidBlock2DImpl::forward(const torch::Tensor& hidden_states,
   const Call call(*this, kUNetMidBlock2D);
   check_input(kUNetMidBlock2D, "hidden_states", hidden_states,
               {"B", options.in_channels(), "H", "W"},
-              resnets->at<ResnetBlock2DImpl>(0).conv1->weight);
+              resnets->at<ResnetBlock2DImpl>(0).conv1->inputs_like());
   auto state = resnets->at<ResnetBlock2DImpl>(0).forward(hidden_states, temb);
   for (size_t i = 1; i < resnets->size(); ++i) {
     if (!attentions->is_empty()) state = attentions->at<AttentionImpl>(i - 1).forward(state);

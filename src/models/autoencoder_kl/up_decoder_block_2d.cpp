@@ -42,7 +42,7 @@ torch::Tensor UpDecoderBlock2DImpl::forward(const torch::Tensor& hidden_states,
   const Call call(*this, "UpDecoderBlock2D");
   check_input("UpDecoderBlock2D", "hidden_states", hidden_states,
               {"B", options.in_channels(), "H", "W"},
-              resnets->at<ResnetBlock2DImpl>(0).conv1->weight);
+              resnets->at<ResnetBlock2DImpl>(0).conv1->inputs_like());
   auto state = hidden_states;
   for (size_t i = 0; i < resnets->size(); ++i)
     state = resnets->at<ResnetBlock2DImpl>(i).forward(state, temb);

@@ -55,7 +55,7 @@ torch::Tensor CLIPAttentionImpl::forward(const torch::Tensor& hidden_states,
                                          const std::optional<torch::Tensor>& attention_mask) {
   const Call call(*this, kCLIPAttention);
   check_input(kCLIPAttention, "hidden_states", hidden_states, {"B", "T", options.hidden_size()},
-              q_proj->weight);
+              q_proj->inputs_like());
   if (attention_mask) check_mask(*attention_mask, hidden_states);
   const auto heads = [this](const torch::Tensor& features) {
     return features.unflatten(-1, {options.num_attention_heads(), -1}).transpose(1, 2);

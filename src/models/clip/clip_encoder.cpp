@@ -43,7 +43,7 @@ torch::Tensor CLIPEncoderImpl::forward(const torch::Tensor& inputs_embeds,
   if (!layers->is_empty()) {
     check_input("CLIPEncoder", "inputs_embeds", inputs_embeds,
                 {"B", "T", options.layer().hidden_size()},
-                layers->at<CLIPEncoderLayerImpl>(0).self_attn->q_proj->weight);
+                layers->at<CLIPEncoderLayerImpl>(0).self_attn->q_proj->inputs_like());
   }
   auto state = inputs_embeds;
   if (hidden_states) hidden_states->assign(1, state);

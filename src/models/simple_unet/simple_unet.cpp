@@ -66,7 +66,7 @@ void SimpleUNetImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor SimpleUNetImpl::forward(const torch::Tensor& images,
                                       const torch::Tensor& text_features) {
   const Call call(*this, kSimpleUNet);
-  check_images(images, downsample->weight);
+  check_images(images, downsample->inputs_like());
   const auto tokens = (images.size(2) / kStride) * (images.size(3) / kStride);
   return forward_any(images, prepare_for(text_features, std::nullopt, tokens));
 }
@@ -81,7 +81,7 @@ PreparedText SimpleUNetImpl::prepare_for(const torch::Tensor& text_features,
                                          const std::optional<torch::Tensor>& text_mask,
                                          std::optional<int64_t> image_tokens) {
   check_input(kSimpleUNet, "text_features", text_features, {"B", "T", options.embed_dim()},
-              downsample->weight);
+              downsample->inputs_like());
   std::optional<torch::Tensor> mask;
   if (text_mask) mask = check_text_mask(kSimpleUNet, *text_mask, text_features);
   auto weights = latent_weights();
@@ -97,7 +97,7 @@ PreparedText SimpleUNetImpl::prepare_for(const torch::Tensor& text_features,
 torch::Tensor SimpleUNetImpl::forward_prepared(const torch::Tensor& images,
                                                const PreparedText& text) {
   const Call call(*this, kSimpleUNet);
-  check_images(images, downsample->weight);
+  check_images(images, downsample->inputs_like());
   check_prepared(kSimpleUNet, text, latent_weights());
   return forward_any(images, text);
 }
@@ -142,12 +142,15 @@ CrossAttentionWeights SimpleUNetImpl::latent_weights() const {
 
 CrossAttentionWeights SimpleUNetImpl::pixel_weights() const {
   auto weights = latent_weights();
-  const auto down = downsample->effective_weight().flatten(1);  // [E, 48]
-  const auto up = upsample->weight.flatten(1).t();              // [48, E]
-  weights.query_bias = torch::addmv(weights.query_bias, weights.query_weight, downsample->bias);
-  weights.query_weight = weights.query_weight.mm(down);
+  const auto up = upsample->weight.flatten(1).t();  // [48, E]
+  // What is multiplied here is as wide as what it is multiplied with later.
+  const auto wide = [&](const torch::Tensor& weight) { return weight.to(up.scalar_type()); };
+  const auto down = wide(downsample->effective_weight()).flatten(1);  // [E, 48]
+  const auto query = wide(weights.query_weight);
+  weights.query_bias = torch::addmv(weights.query_bias, query, downsample->bias);
+  weights.query_weight = query.mm(down);
   weights.out_bias = up.mv(weights.out_bias);
-  weights.out_weight = up.mm(weights.out_weight);
+  weights.out_weight = up.mm(wide(weights.out_weight));
   return weights;
 }
 

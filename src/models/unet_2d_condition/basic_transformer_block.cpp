@@ -57,7 +57,7 @@ void BasicTransformerBlockImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor BasicTransformerBlockImpl::forward(const torch::Tensor& hidden_states,
                                                  const TextContext& text) {
   const Call call(*this, kBasicTransformerBlock);
-  const auto& weight = attn1->to_q->weight;
+  const auto& weight = attn1->to_q->inputs_like();
   check_input(kBasicTransformerBlock, "hidden_states", hidden_states, {"B", "N", options.dim()},
               weight);
   unet_2d_block::check_text(kBasicTransformerBlock, text, weight);

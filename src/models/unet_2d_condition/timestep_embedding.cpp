@@ -40,13 +40,14 @@ void TimestepEmbeddingImpl::pretty_print(std::ostream& stream) const {
 torch::Tensor TimestepEmbeddingImpl::forward(const torch::Tensor& sample,
                                              const std::optional<torch::Tensor>& condition) {
   const Call call(*this, kTimestepEmbedding);
-  check_input(kTimestepEmbedding, "sample", sample, {"B", options.in_channels()}, linear_1->weight);
+  check_input(kTimestepEmbedding, "sample", sample, {"B", options.in_channels()},
+              linear_1->inputs_like());
   auto states = sample;
   if (condition) {
     if (!cond_proj)
       throw_value_error(kTimestepEmbedding, "condition", "none without cond_proj_dim", "a tensor");
     check_input(kTimestepEmbedding, "condition", *condition,
-                {sample.size(0), *options.cond_proj_dim()}, linear_1->weight);
+                {sample.size(0), *options.cond_proj_dim()}, linear_1->inputs_like());
     states = states + cond_proj(*condition);
   }
   states = linear_2(act_(linear_1(states)));

@@ -14,7 +14,7 @@ void check_text(const std::string& place, const TextContext& text, const torch::
 void check_inputs(const std::string& place, const torch::Tensor& hidden_states, int64_t channels,
                   const torch::Tensor& temb, const TextContext& text,
                   const ResnetBlock2DImpl& first) {
-  const auto& weight = first.conv1->weight;
+  const auto& weight = first.conv1->inputs_like();
   check_input(place, "hidden_states", hidden_states, {"B", channels, "H", "W"}, weight);
   check_input(place, "temb", temb, {hidden_states.size(0), *first.options.temb_channels()}, weight);
   check_text(place, text, weight);

@@ -188,9 +188,9 @@ torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,
                                                 const torch::Tensor& encoder_hidden_states,
                                                 const UNet2DConditionArguments& arguments) {
   const Call call(*this, kClassName);
-  unet_2d_condition::check_inputs(config, sample, timestep, arguments, conv_in->weight);
+  unet_2d_condition::check_inputs(config, sample, timestep, arguments, conv_in->inputs_like());
   check_input(kClassName, "encoder_hidden_states", encoder_hidden_states,
-              {sample.size(0), "T", "S"}, conv_in->weight);
+              {sample.size(0), "T", "S"}, conv_in->inputs_like());
   return run(sample, timestep,
              TextContext(encoder_hidden_states, arguments.encoder_attention_mask,
                          arguments.attention_mask),
@@ -202,7 +202,7 @@ PreparedTexts UNet2DConditionModelImpl::prepare(
     const std::optional<torch::Tensor>& encoder_attention_mask, AttentionPath path) {
   const Call call(*this, kClassName);
   check_input(kClassName, "encoder_hidden_states", encoder_hidden_states, {"B", "T", "S"},
-              conv_in->weight);
+              conv_in->inputs_like());
   unet_2d_condition::check_mask("encoder_attention_mask", encoder_attention_mask,
                                 encoder_hidden_states.size(0));
   return prepare_texts(*this, TextContext(encoder_hidden_states, encoder_attention_mask), path);
@@ -212,7 +212,7 @@ torch::Tensor UNet2DConditionModelImpl::forward_prepared(
     const torch::Tensor& sample, const torch::Tensor& timestep, const PreparedTexts& text,
     const UNet2DConditionArguments& arguments) {
   const Call call(*this, kClassName);
-  unet_2d_condition::check_inputs(config, sample, timestep, arguments, conv_in->weight);
+  unet_2d_condition::check_inputs(config, sample, timestep, arguments, conv_in->inputs_like());
   unet_2d_condition::check_prepared_masks(config, arguments);
   auto mask = arguments.attention_mask;
   if (mask) mask = mask->to(sample.scalar_type());
@@ -297,7 +297,7 @@ torch::Tensor UNet2DConditionModelImpl::class_embed(const torch::Tensor& sample,
     return class_labels.to(sample.scalar_type());
   }
   check_input(kClassName, "class_labels", class_labels,
-              {batch, *config.projection_class_embeddings_input_dim}, conv_in->weight);
+              {batch, *config.projection_class_embeddings_input_dim}, conv_in->inputs_like());
   return class_embedding_linear ? class_embedding_linear(class_labels)
                                 : class_embedding_mlp(class_labels);
 }

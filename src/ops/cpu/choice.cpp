@@ -51,7 +51,8 @@ Processor processor() {
   return found;
 }
 
-bool linear_is_faster(int64_t rows) {
+bool linear_is_faster(int64_t rows, bool widens) {
+  if (widens) return kernels_are_faster();
   // A single row is a product with a vector, which waits for memory alone.
   return rows > 1 && products_are_faster();
 }

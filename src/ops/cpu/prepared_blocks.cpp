@@ -38,17 +38,16 @@ at::Tensor score_bias(const PreparedText& text) {
   return bias.mul_(std::numbers::log2e).reshape({batch, heads * tokens});
 }
 
-/// Packs a matrix `[rows, columns]` in parallel.
+/// Packs a matrix `[rows, columns]`, of any stored type, in parallel.
 void pack_all(const at::Tensor& matrix, const at::Tensor& packed, int64_t index) {
   const auto& kernel = kernels();
   const auto rows = matrix.size(0), columns = matrix.size(1);
-  const auto from = matrix_of(matrix);
+  const auto from = stored_matrix_of(matrix);
   const auto to = packed_at(packed, index);
   at::parallel_for(0, packed.size(1), 1, [&](int64_t begin, int64_t end) {
     for (auto i = begin; i < end; ++i) {
       const auto start = i * kernel.panel;
-      kernel.pack(rows, std::min(kernel.panel, columns - start),
-                  Matrix{from.data + start * from.column_step, from.row_step, from.column_step},
+      kernel.pack(rows, std::min(kernel.panel, columns - start), block_of(from, 0, start),
                   {to.data + i * to.step, to.step});
     }
   });
@@ -82,16 +81,13 @@ void set_out_bias(const at::Tensor& packed, const at::Tensor& bias) {
 template <typename Work>
 void for_each_head(const at::Tensor& matrix, int64_t heads, const Work& work) {
   const auto head_dim = matrix.size(0) / heads, columns = matrix.size(1);
-  auto from = matrix_of(matrix);
+  const auto from = stored_matrix_of(matrix);
   const auto panel = kernels().panel, panels = (columns + panel - 1) / panel;
   at::parallel_for(0, heads, 1, [&](int64_t begin, int64_t end) {
     const AlignedFloats scratch(panels * head_dim * panel);
     const Panels packed = {scratch.data(), head_dim * panel};
     for (auto h = begin; h < end; ++h) {
-      kernels().pack(
-          head_dim, columns,
-          Matrix{from.data + h * head_dim * from.row_step, from.row_step, from.column_step},
-          packed);
+      kernels().pack(head_dim, columns, block_of(from, h * head_dim, 0), packed);
       work(h, packed);
     }
   });
