@@ -21,10 +21,10 @@ class StoredWeights(FolderTest):
                     (), ("--weights-dtype", dtypes[0]), ("--weights-dtype", dtypes[1])))  # fmt: skip
                 for key, value in whole.items():
                     self.assertEqual(same[key].dtype, torch.float32)
-                    self.assert_near(same[key], value, 1e-6)
+                    self.assert_near(same[key], value, 5e-6)  # perhaps by other kernels
                 if name == "unet_variant":  # the twin that must fail: bfloat16 is less precise than float16
                     with self.assertRaises(AssertionError):
-                        self.assert_near(other["sample"], whole["sample"], 1e-6)
+                        self.assert_near(other["sample"], whole["sample"], 5e-6)
 
     def test_are_those_of_python_rounded(self) -> None:
         for name in ("unet", "vae", "text"):
@@ -61,9 +61,11 @@ class StoredWeights(FolderTest):
         pictures = []
         for more in ((), ("--weights-dtype", "fp16"), ("--weights-dtype", "bf16")):
             self.succeed("xattn", *command, *more)
-            pictures.append(pixels(out))
-        self.assertTrue((pictures[0] == pictures[1]).all())
-        self.assertFalse((pictures[0] == pictures[2]).all())
+            pictures.append(pixels(out).astype(int))
+        off = [abs(picture - pictures[0]) for picture in pictures[1:]]
+        self.assertLessEqual(off[0].max(), 1)  # perhaps by other kernels
+        self.assertLess((off[0] > 0).mean(), 0.001)
+        self.assertGreater((off[1] > 0).mean(), 0.01)
 
 
 # The discovery runs the other files' own tests by themselves.

@@ -21,8 +21,9 @@ int64_t channels_at_once() {
 }
 /// Floats of a block's factors and products together: they stay in the last cache.
 constexpr int64_t kBlockFloats = 2 << 20;
-/// Images of so few tiles are one block, whose weights each thread transforms when it needs them.
-constexpr int64_t kFewTiles = 64;
+/// Images of so few products for a pair of channels are one block, whose weights each thread
+/// transforms when it needs them: 64 large tiles.
+constexpr int64_t kFewProducts = 64 * 36;
 
 /// Floats from one position's matrix to the next: they are used side by side, so their lines must
 /// not be all of the same place in a cache.
@@ -66,7 +67,9 @@ class Convolution {
         tiles_of_image_(divide_up(height_, tile_.out) * divide_up(width_, tile_.out)),
         tiles_(x.size(0) * tiles_of_image_) {}
 
-  void compute() const { tiles_ <= kFewTiles ? compute_by_channels() : compute_by_tiles(); }
+  void compute() const {
+    tiles_ * positions_ <= kFewProducts ? compute_by_channels() : compute_by_tiles();
+  }
 
  private:
   /// All tiles at once; each thread takes panels of the result's channels, and transforms their
