@@ -16,6 +16,8 @@
 #include "commands.h"
 #include "folder_model.h"
 #include "model.h"
+#include "ops/cpu/choice.h"
+#include "ops/cpu/kernels.h"
 #include "support/checks.h"
 #include "support/device.h"
 #include "support/dtype.h"
@@ -137,6 +139,7 @@ int run(const CLI::App& command, const RunOptions& options) {
   if (options.json) {
     nlohmann::ordered_json report = {{"class", subject.class_name}, {"method", subject.method}};
     report.update(load);
+    report["kernels"] = cpu::use_kernels() ? cpu::kernels().name : "torch";
     report["seconds"] = seconds;
     report["peak_bytes"] = peak_bytes();
     for (const auto& item : outputs) report["outputs"][item.key()] = item.value().sizes().vec();

@@ -9,7 +9,7 @@ enum class Precision {
   /// A whole model's output is within 1e-5 of Python's, relative to its largest: 3×3 convolutions
   /// take Winograd's F(4×4, 3×3). The default.
   kFast,
-  /// Within 2e-6: F(2×2, 3×3) at most.
+  /// Within 3e-6: F(2×2, 3×3) at most.
   kPrecise,
 };
 
