@@ -25,11 +25,12 @@ void check_precision(const std::optional<Precision>& precision, at::ScalarType d
                      at::Device device) {
   if (!precision) return;
   if (dtype != at::kFloat) {
-    throw UsageError(fmt::format("--precision: expected none beside --dtype {}, only float32 has it",
-                                 dtype_text(dtype)));
+    throw UsageError(fmt::format(
+        "--precision: expected none beside --dtype {}, only float32 has it", dtype_text(dtype)));
   }
   if (!device.is_cpu()) {
-    throw UsageError(fmt::format("--precision: expected none on {}, only on the CPU", device.str()));
+    throw UsageError(
+        fmt::format("--precision: expected none on {}, only on the CPU", device.str()));
   }
 }
 

@@ -135,7 +135,8 @@ Cases cases_with(const std::string& text) {
   }
   if (found.modules.empty() && found.layers.empty()) {
     throw UsageError(
-        fmt::format("--case: '{}' is in the name of none of: {}, Linear ROWSxIN->OUT, GEGLU ROWSxIN->OUT, Conv2d "
+        fmt::format("--case: '{}' is in the name of none of: {}, Linear ROWSxIN->OUT, GEGLU "
+                    "ROWSxIN->OUT, Conv2d "
                     "BxCxHxW->OUT, Conv2d 1x1 BxCxHxW->OUT, GroupNorm BxCxHxW, GroupNorm+SiLU "
                     "BxCxHxW, SelfAttention BxHxNxD",
                     text, names));
@@ -237,9 +238,10 @@ int bench(const BenchOptions& options) {
 
 Command add_bench(CLI::App& program) {
   auto options = std::make_shared<BenchOptions>();
-  auto* command = program.add_subcommand("bench",
-                                         "Times cross attention, self attention, linear layers, GEGLU, group norms and "
-                                         "convolutions, interleaved, as ratios on this machine.");
+  auto* command = program.add_subcommand(
+      "bench",
+      "Times cross attention, self attention, linear layers, GEGLU, group norms and "
+      "convolutions, interleaved, as ratios on this machine.");
   auto* json = command->add_flag("--json", options->json, "print JSON");
   command->add_option("--threads", options->threads, "threads (default: as LibTorch chooses)")
       ->check(CLI::Range(1, 1024));

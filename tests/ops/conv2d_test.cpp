@@ -64,8 +64,7 @@ TEST_P(WinogradConv2d, OfAnySizeIsLibTorchs) {
                  expected = in_doubles(x, weight, bias);
       EXPECT_TRUE(is_near("x", winograd(x, weight, bias), expected, tolerance_));
       const auto pixels = x.contiguous(at::MemoryFormat::ChannelsLast);
-      EXPECT_TRUE(
-          is_near("pixels", winograd(pixels, weight, bias), expected, tolerance_));
+      EXPECT_TRUE(is_near("pixels", winograd(pixels, weight, bias), expected, tolerance_));
       const auto part = torch::cat({x, x}, 3).slice(3, width);
       EXPECT_TRUE(is_near("part", winograd(part, weight, bias), expected, tolerance_));
     }
@@ -74,24 +73,22 @@ TEST_P(WinogradConv2d, OfAnySizeIsLibTorchs) {
 
 TEST_P(WinogradConv2d, WithoutBiasAndOfNothing) {
   const auto x = torch::randn({2, 32, 12, 12}), weight = weight_of(32, 32);
-  EXPECT_TRUE(is_near("output", winograd(x, weight, {}), in_doubles(x, weight, {}),
-                      tolerance_));
-  EXPECT_EQ(winograd(x.slice(0, 0, 0), weight, {}).sizes(),
-            (at::IntArrayRef{0, 32, 12, 12}));
+  EXPECT_TRUE(is_near("output", winograd(x, weight, {}), in_doubles(x, weight, {}), tolerance_));
+  EXPECT_EQ(winograd(x.slice(0, 0, 0), weight, {}).sizes(), (at::IntArrayRef{0, 32, 12, 12}));
 }
 
 TEST_P(WinogradConv2d, TakesWeightsAsTheyLie) {
   const auto x = torch::randn({1, 32, 40, 40}), weight = weight_of(64, 32),
              bias = torch::randn({64});
   const auto expected = winograd(x, weight, bias);
-  EXPECT_TRUE(is_same(
-      "channels last",
-      winograd(x, weight.contiguous(at::MemoryFormat::ChannelsLast), bias), expected));
-  EXPECT_TRUE(is_same(
-      "every other",
-      winograd(x, torch::stack({weight, weight}, 1).flatten(0, 1).slice(0, 0, 128, 2),
-                           torch::stack({bias, bias}, 1).flatten().slice(0, 0, 128, 2)),
-      expected));
+  EXPECT_TRUE(is_same("channels last",
+                      winograd(x, weight.contiguous(at::MemoryFormat::ChannelsLast), bias),
+                      expected));
+  EXPECT_TRUE(
+      is_same("every other",
+              winograd(x, torch::stack({weight, weight}, 1).flatten(0, 1).slice(0, 0, 128, 2),
+                       torch::stack({bias, bias}, 1).flatten().slice(0, 0, 128, 2)),
+              expected));
 }
 
 TEST_P(WinogradConv2d, IsNearOnAnyNumberOfCores) {

@@ -18,8 +18,9 @@ enum class Processor {
 };
 Processor processor();
 
-/// Whether `cpu::linear` is at least as fast as `at::linear` for an x of so many rows, where LibTorch
-/// may have to widen the weight before. It says the same whenever it is asked on one machine.
+/// Whether `cpu::linear` is at least as fast as `at::linear` for an x of so many rows, where
+/// LibTorch may have to widen the weight before. It says the same whenever it is asked on one
+/// machine.
 bool linear_is_faster(int64_t rows, bool widens = false);
 
 /// Whether `cpu::geglu` is faster than a linear layer and LibTorch's gelu for so many rows. It says

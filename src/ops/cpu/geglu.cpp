@@ -10,8 +10,8 @@
 namespace xattn::cpu {
 namespace {
 
-/// hidden · gelu(gates), with (hidden, gates) = x · weightᵀ + bias, x `[R, S]` and weight `[2 O, S]`,
-/// both row by row.
+/// hidden · gelu(gates), with (hidden, gates) = x · weightᵀ + bias, x `[R, S]` and weight `[2 O,
+/// S]`, both row by row.
 ///
 /// Some columns of both halves of the weight are packed; then some rows of hidden and gates at a
 /// time are computed and used while they are in the first cache.

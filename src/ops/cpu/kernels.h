@@ -50,13 +50,13 @@ struct PixelMap {
   int64_t height, width, channels;
 };
 
-/// A 3×3 convolution with a padding of 1, tile by tile: `out`² pixels of the result, row by row, from
-/// (out + 2)² of the input, by products at as many positions; see vector_winograd.h.
+/// A 3×3 convolution with a padding of 1, tile by tile: `out`² pixels of the result, row by row,
+/// from (out + 2)² of the input, by products at as many positions; see vector_winograd.h.
 struct WinogradTiles {
   int64_t out;
   /// Turns the weights `[columns, 9 · in_channels]` of some of a panel's channels into factors,
-  /// `[in_channels, panel]` at out + position * position_step. Whole numbers of vectors of both; the
-  /// weight has a column_step of 1.
+  /// `[in_channels, panel]` at out + position * position_step. Whole numbers of vectors of both;
+  /// the weight has a column_step of 1.
   void (*enter_weights)(int64_t in_channels, int64_t columns, StoredMatrix weight, float* out,
                         int64_t position_step);
   /// Turns what tiles need of a map into factors: that of a tile, channel and position is at
@@ -125,8 +125,8 @@ struct Kernels {
   /// Ends it: the output `[queries, width]`, row by row, zero where every score is -∞. `state` is
   /// used up.
   void (*finish_attention)(int64_t queries, int64_t width, float* state, Matrix out);
-  /// Large tiles, of 4×4 pixels, have a quarter of the multiplications; small ones, of 2×2, have four
-  /// ninths and round less.
+  /// Large tiles, of 4×4 pixels, have a quarter of the multiplications; small ones, of 2×2, have
+  /// four ninths and round less.
   WinogradTiles tiles, small_tiles;
   /// Adds each column's Σ (x - near) to `sums` and Σ (x - near)² to `squares`; `near` is a number
   /// for each column. x has a column_step of 1.

@@ -30,7 +30,8 @@ struct Grid {
     const auto panel = kernels().panel, panels = divide_up(columns, panel),
                threads = int64_t{at::get_num_threads()};
     const auto cost = [&](Grid grid) {
-      const auto height = divide_up(rows, grid.down), width = divide_up(panels, grid.across) * panel;
+      const auto height = divide_up(rows, grid.down),
+                 width = divide_up(panels, grid.across) * panel;
       return height * width + kPacking * width + kReading * height;
     };
     Grid best = {1, threads};

@@ -24,12 +24,12 @@ struct VectorGeglu : VectorTypes<Lanes> {
 
   [[gnu::always_inline]] static void gelu(const VectorExp2<Lanes>& exp2, Floats (&x)[kAtOnce]) {
     constexpr float kHalfLog2E = 0.72134752F, kNear = 0.3F;
-    constexpr float kFactors[] = {0.0356747787F,  -0.157203101F, 0.206353538F, -0.0536836719F,
-                                  0.12856164F,    0.0999134882F, 0.120753957F, 0.119629299F};
+    constexpr float kFactors[] = {0.0356747787F, -0.157203101F, 0.206353538F, -0.0536836719F,
+                                  0.12856164F,   0.0999134882F, 0.120753957F, 0.119629299F};
     Floats size[kAtOnce], u[kAtOnce], tail[kAtOnce], power[kAtOnce];
-    for (int i = 0; i < kAtOnce; ++i) size[i] = x[i] < 0 ? -x[i] : x[i];
+    for (int i = 0; i < kAtOnce; ++i) size[i] = x[i] < 0.0F ? -x[i] : x[i];
     for (int i = 0; i < kAtOnce; ++i) power[i] = -kHalfLog2E * size[i] * size[i];
-    for (int i = 0; i < kAtOnce; ++i) u[i] = 1 / (1 + kNear * size[i]);
+    for (int i = 0; i < kAtOnce; ++i) u[i] = 1.0F / (1.0F + kNear * size[i]);
     exp2.apply(power);
     for (int i = 0; i < kAtOnce; ++i) tail[i] = Floats{} + kFactors[0];
 #pragma GCC unroll 8
@@ -38,7 +38,7 @@ struct VectorGeglu : VectorTypes<Lanes> {
     }
     for (int i = 0; i < kAtOnce; ++i) {
       tail[i] *= u[i] * power[i];
-      x[i] *= x[i] < 0 ? tail[i] : 1 - tail[i];
+      x[i] *= x[i] < 0.0F ? tail[i] : 1.0F - tail[i];
     }
   }
 
@@ -55,7 +55,8 @@ struct VectorGeglu : VectorTypes<Lanes> {
           last_h[i] = i < left ? h[c + i] : 0;
           last_g[i] = i < left ? g[c + i] : 0;
         }
-        const float *from_h = left < kWidth ? last_h : h + c, *from_g = left < kWidth ? last_g : g + c;
+        const float *from_h = left < kWidth ? last_h : h + c,
+                    *from_g = left < kWidth ? last_g : g + c;
         float* result = left < kWidth ? last : to + c;
         Floats x[kAtOnce];
         for (int i = 0; i < kAtOnce; ++i) x[i] = load(from_g + i * Lanes);

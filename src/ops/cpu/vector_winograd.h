@@ -12,15 +12,15 @@ namespace xattn::cpu {
 /// products for each pair of channels, where the definition has 9 n². With x the tile's
 /// (n + 2)×(n + 2) pixels: tile = Aᵀ (Σ_c (G w Gᵀ) ⊙ (Bᵀ x B)) A.
 ///
-/// `enter` is Bᵀ · x, `leave` is Aᵀ · x, and `enter_weight` is G · w, the polynomial w at the points
-/// over what Bᵀ and Aᵀ leave there.
+/// `enter` is Bᵀ · x, `leave` is Aᵀ · x, and `enter_weight` is G · w, the polynomial w at the
+/// points over what Bᵀ and Aᵀ leave there.
 ///
 /// Reference: Lavin and Gray, arXiv 1509.09308.
 template <int Lanes, int kOut>
 struct WinogradMatrices;
 
-/// The points 0, ±a, ±b and ∞. The usual ones are ±1 and ±2; with a = 5/8 and b = 3/2, whose squares
-/// and products are floats, the sums lose half as much (Barabasz et al., arXiv 1803.10986).
+/// The points 0, ±a, ±b and ∞. The usual ones are ±1 and ±2; with a = 5/8 and b = 3/2, whose
+/// squares and products are floats, the sums lose half as much (Barabasz et al., arXiv 1803.10986).
 template <int Lanes>
 struct WinogradMatrices<Lanes, 4> {
   using Floats = typename VectorTypes<Lanes>::Floats;
@@ -86,8 +86,8 @@ struct WinogradMatrices<Lanes, 2> {
   }
 };
 
-/// How `Kernels::tiles` and `Kernels::small_tiles` are done with vectors of `Lanes` floats and panels
-/// of `kPanel`.
+/// How `Kernels::tiles` and `Kernels::small_tiles` are done with vectors of `Lanes` floats and
+/// panels of `kPanel`.
 template <int Lanes, int kPanel, int kOut>
 struct VectorWinograd : VectorTypes<Lanes>, WinogradMatrices<Lanes, kOut> {
   using Types = VectorTypes<Lanes>;

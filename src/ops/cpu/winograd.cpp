@@ -68,7 +68,7 @@ class Convolution {
         tiles_(x.size(0) * tiles_of_image_) {}
 
   void compute() const {
-    tiles_ * positions_ <= kFewProducts ? compute_by_channels() : compute_by_tiles();
+    tiles_* positions_ <= kFewProducts ? compute_by_channels() : compute_by_tiles();
   }
 
  private:
@@ -93,9 +93,10 @@ class Convolution {
           const auto count = std::min(part, in_channels_ - c);
           enter_weights(panel, c, count, weights.data(), weights_step);
           const bool is_last = c + count == in_channels_;
-          const auto next = next_weights(is_last ? panel + 1 : panel, is_last ? 0 : c + count, part);
-          multiply(tiles_, channels, count, {factors.data() + c, factors_step},
-                   {weights.data(), 0}, weights_step, {products.data(), products_step}, next);
+          const auto next =
+              next_weights(is_last ? panel + 1 : panel, is_last ? 0 : c + count, part);
+          multiply(tiles_, channels, count, {factors.data() + c, factors_step}, {weights.data(), 0},
+                   weights_step, {products.data(), products_step}, next);
         }
         leave(0, tiles_, channel, channels, products.data(), products_step);
       }
@@ -145,24 +146,24 @@ class Convolution {
   void enter_weights(int64_t panel, int64_t first, int64_t count, float* out, int64_t step) const {
     const auto channel = panel * kernel_.panel;
     tile_.enter_weights(count, std::min(kernel_.panel, out_channels_ - channel),
-                          block_of(weight_, channel, 9 * first), out, step);
+                        block_of(weight_, channel, 9 * first), out, step);
   }
 
   void enter(int64_t first, int64_t tiles, float* factors, int64_t step) const {
     for_each_image(first, tiles, [&](int64_t image, int64_t tile, int64_t count, int64_t before) {
       auto* const pixels = const_cast<float*>(x_) + image * height_ * width_ * in_channels_;
       tile_.enter_tiles({pixels, height_, width_, in_channels_}, tile, count,
-                          factors + before * in_channels_, step);
+                        factors + before * in_channels_, step);
     });
   }
 
-  void leave(int64_t first, int64_t tiles, int64_t channel, int64_t channels,
-             const float* products, int64_t step) const {
+  void leave(int64_t first, int64_t tiles, int64_t channel, int64_t channels, const float* products,
+             int64_t step) const {
     for_each_image(first, tiles, [&](int64_t image, int64_t tile, int64_t count, int64_t before) {
       auto* const pixels = out_ + image * height_ * width_ * out_channels_ + channel;
       tile_.leave_tiles(products + before * channels, step, tile, count, channels,
-                          bias_ ? bias_ + channel : nullptr,
-                          {pixels, height_, width_, out_channels_});
+                        bias_ ? bias_ + channel : nullptr,
+                        {pixels, height_, width_, out_channels_});
     });
   }
 
