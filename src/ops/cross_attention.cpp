@@ -25,11 +25,6 @@ namespace {
 constexpr auto kCrossAttentionOp = "cross_attention";
 constexpr auto kTextArgument = "text (prepared)";
 
-/// Undefined tensors are how weights say that there is no bias.
-std::optional<at::Tensor> optional(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional(tensor) : std::nullopt;
-}
-
 /// `[B, L, I]` to `[B, H, L, I/H]`.
 at::Tensor split_heads(const at::Tensor& features, int64_t num_heads) {
   return features.unflatten(-1, {num_heads, -1}).transpose(1, 2);
@@ -49,7 +44,7 @@ at::Tensor by_operators(const at::Tensor& image_features, const PreparedText& te
                         const at::Tensor& query_weight, const at::Tensor& out_weight) {
   const auto& weights = text.weights;
   const auto query = split_heads(
-      at::linear(image_features, query_weight, optional(weights.query_bias)), weights.num_heads);
+      at::linear(image_features, query_weight, if_defined(weights.query_bias)), weights.num_heads);
   // Another dtype than the text's: under autocast, or outside it with a text prepared there.
   const auto key = text.key.to(query.scalar_type()), value = text.value.to(query.scalar_type());
   const auto heads =
@@ -57,7 +52,7 @@ at::Tensor by_operators(const at::Tensor& image_features, const PreparedText& te
           ? at::matmul(attention_weights(query, key, weights.divisor, text.mask), value)
           : at::scaled_dot_product_attention(query, key, value, text.mask, 0.0, false,
                                              1 / weights.divisor);
-  return at::linear(heads.transpose(1, 2).flatten(2), out_weight, optional(weights.out_bias));
+  return at::linear(heads.transpose(1, 2).flatten(2), out_weight, if_defined(weights.out_bias));
 }
 
 /// Image tokens at once, so that a path's queries, scores and heads take at most 8 MiB.
@@ -105,7 +100,7 @@ at::Tensor recorded_attention(const CrossAttentionWeights& weights,
                               const std::optional<at::Tensor>& mask) {
   const auto heads_of = [&](const at::Tensor& features, const at::Tensor& weight,
                             const at::Tensor& bias) {
-    return split_heads(at::linear(features, widened_for(features, weight), optional(bias)),
+    return split_heads(at::linear(features, widened_for(features, weight), if_defined(bias)),
                        weights.num_heads);
   };
   const auto query = heads_of(image_features, weights.query_weight, weights.query_bias);
@@ -114,7 +109,7 @@ at::Tensor recorded_attention(const CrossAttentionWeights& weights,
   const auto heads =
       at::scaled_dot_product_attention(query, key, value, mask, 0.0, false, 1 / weights.divisor);
   return at::linear(heads.transpose(1, 2).flatten(2),
-                    widened_for(image_features, weights.out_weight), optional(weights.out_bias));
+                    widened_for(image_features, weights.out_weight), if_defined(weights.out_bias));
 }
 
 bool can_use_blocks(const CrossAttentionWeights& weights, const at::Tensor& features) {
@@ -144,7 +139,7 @@ PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor
   const auto project = [&](const at::Tensor& weight, const at::Tensor& bias) {
     return split_heads(
         by_blocks ? xattn::linear(text_features, weight, bias)
-                  : at::linear(text_features, widened_for(text_features, weight), optional(bias)),
+                  : at::linear(text_features, widened_for(text_features, weight), if_defined(bias)),
         weights.num_heads);
   };
   PreparedText text;
