@@ -15,7 +15,7 @@ at::Tensor geglu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor
     return cpu::geglu(x, weight, bias);
   }
   const auto halves = linear(x, weight, bias).chunk(2, -1);
-  return halves[0] * at::gelu(halves[1]);
+  return halves[0].mul(at::gelu(halves[1]));
 }
 
 }  // namespace xattn
