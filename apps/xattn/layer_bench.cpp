@@ -47,7 +47,8 @@ LayerCase linear_case(int64_t rows, int64_t in, int64_t out) {
 
 LayerCase geglu_case(int64_t rows, int64_t width) {
   return {fmt::format("GEGLU {}x{}->{}", rows, width, 4 * width), [=] {
-            const auto x = at::randn({rows, width}), weight = at::randn({8 * width, width}).div_(16),
+            const auto x = at::randn({rows, width}),
+                       weight = at::randn({8 * width, width}).div_(16),
                        bias = at::randn({8 * width});
             return LayerPair{[=] { return xattn::geglu(x, weight, bias); },
                              [=] {
