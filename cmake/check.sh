@@ -1,5 +1,5 @@
 # What `./x check` does beyond `./x test`, with the functions of `x`: other compilers, another standard library,
-# another processor, ThreadSanitizer, the embedded model, the fuzzers and clang-tidy.
+# another processor, ThreadSanitizer, the embedded model, models of real sizes, the fuzzers and clang-tidy.
 
 check_packages() {
   has clang++ || echo clang
@@ -68,6 +68,14 @@ check_model() {
   run_tests quality
 }
 
+# Models of real sizes beside Python: minutes, 10 GiB of memory and 6 GiB of disk.
+check_full_size() {
+  build release xattn-cli
+  await_originals
+  say "Testing models of real sizes"
+  run_tests full_size
+}
+
 check_fuzzers() {
   build fuzz xattn_fuzzers
   say "Running each fuzzer for 20 seconds"
@@ -105,6 +113,7 @@ check_all() {
   check_arm64
   check_threads
   check_model
+  check_full_size
   check_fuzzers
   check_tidy
 }
