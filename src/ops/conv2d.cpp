@@ -42,8 +42,7 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     return linear_conv2d(x, weight, bias);
   }
   const auto output = at::conv2d(x, widened_for(x, weight), if_defined(bias), stride, padding);
-  // What follows on our kernels reads channels that lie side by side.
-  return kernels_can_take(x, weight, bias) && x.dim() == 4 && cpu::winograd_is_faster(1)
+  return kernels_can_take(x, weight, bias) && x.dim() == 4 && cpu::images_go_by_pixels()
              ? output.contiguous(at::MemoryFormat::ChannelsLast)
              : output;
 }

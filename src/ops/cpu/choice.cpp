@@ -71,6 +71,10 @@ bool winograd_is_faster(int64_t tiles) {
   return tiles > 0 && kernels_are_faster();
 }
 
+bool images_go_by_pixels() {
+  return kernels_are_faster();
+}
+
 bool group_norm_is_faster(bool by_pixels, int64_t pixels) {
   // Short channels cost a call each.
   constexpr int64_t kFewest = 200;

@@ -36,6 +36,10 @@ bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width);
 /// images. It says the same whenever it is asked on one machine.
 bool winograd_is_faster(int64_t tiles);
 
+/// Whether images had best have the channels of a pixel side by side, for the convolutions and
+/// norms that follow are ours. It says the same whenever it is asked on one machine.
+bool images_go_by_pixels();
+
 /// Whether `cpu::group_norm` is faster than LibTorch's for images of so many pixels that lie pixel
 /// by pixel, or else channel by channel. It says the same whenever it is asked on one machine.
 bool group_norm_is_faster(bool by_pixels, int64_t pixels);

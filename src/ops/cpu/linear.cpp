@@ -1,29 +1,18 @@
 #include "ops/cpu/linear.h"
 
-#include <ATen/ops/empty.h>
-
-#include <algorithm>
-
-#include "ops/cpu/packed.h"
-#include "ops/cpu/rectangles.h"
+#include "ops/cpu/row_product.h"
 
 namespace xattn::cpu {
 namespace {
 
-/// out = x · weightᵀ + bias, with x `[R, S]` and weight `[O, S]`, both row by row.
-///
-/// Rows of x are read where they lie. The weight is packed block by block, and a block is used
-/// while it is in the cache.
-class Product {
+/// A block of the weight is packed and used while it is in the second cache, with some rows of the
+/// result.
+class LinearProduct : RowFactors {
  public:
-  Product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-          const at::Tensor& out)
-      : x_(matrix_of(x)),
-        weight_(stored_matrix_of(weight.t())),
-        bias_(bias.defined() ? bias.const_data_ptr<float>() : nullptr),
+  LinearProduct(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                const at::Tensor& out)
+      : RowFactors(x, weight, bias),
         out_(matrix_of(out)),
-        inner_(x.size(1)),
-        part_(balanced(inner_, std::min(kPart, kPanelFloats / kernel_.panel), 16)),
         columns_at_once_(balanced(weight.size(0), std::max(kPackedFloats / part_, kernel_.panel),
                                   kernel_.panel)) {}
 
@@ -34,66 +23,34 @@ class Product {
     for (int64_t c = 0; c < of.columns; c += columns_at_once_) {
       const auto width = std::min(columns_at_once_, of.columns - c);
       for (int64_t k = 0; k < inner_; k += part_) {
-        add(of.row, of.rows, of.column + c, width, k, std::min(part_, inner_ - k), scratch);
+        add_part(of.row, of.rows, of.column + c, width, k, std::min(part_, inner_ - k), scratch);
       }
     }
   }
 
  private:
-  // A panel of a part stays in the first cache, with some rows of x; all packed panels, and the
-  // rows at once, stay in the second one.
-  static constexpr int64_t kPart = 384, kPanelFloats = 9 << 10;
   static constexpr int64_t kPackedFloats = 64 << 10;
-  static constexpr int64_t kRowsAtOnce = 48;
 
-  Matrix at(Matrix matrix, int64_t row, int64_t column) const {
-    matrix.data += row * matrix.row_step + column;
-    return matrix;
-  }
-
-  /// Sums begin with the bias.
-  void start(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
-    for (int64_t r = row; r < row + rows; ++r) {
-      float* to = at(out_, r, column).data;
-      bias_ ? std::copy_n(bias_ + column, columns, to) : std::fill_n(to, columns, 0.0F);
-    }
-  }
-
-  void add(int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k, int64_t part,
-           float* scratch) const {
+  void add_part(int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k, int64_t part,
+                float* scratch) const {
     const Panels packed = {scratch, part * kernel_.panel};
-    kernel_.pack(part, columns, block_of(weight_, k, column), packed);
-    for (int64_t r = 0; r < rows; r += kRowsAtOnce) {
-      const auto count = std::min(kRowsAtOnce, rows - r);
-      if (k == 0) start(row + r, count, column, columns);
-      kernel_.multiply_rows(count, columns, part, at(x_, row + r, k), packed,
-                            at(out_, row + r, column));
+    pack(k, part, column, columns, packed);
+    for (int64_t r = row; r < row + rows; r += kRowsAtOnce) {
+      const auto count = std::min(kRowsAtOnce, row + rows - r);
+      const Matrix out = {out_.data + r * out_.row_step + column, out_.row_step};
+      if (k == 0) start(count, column, columns, out);
+      add(r, count, k, part, columns, packed, out);
     }
   }
 
-  const Kernels& kernel_ = kernels();
-  Matrix x_;
-  StoredMatrix weight_;
-  const float* bias_;
   Matrix out_;
-  int64_t inner_, part_, columns_at_once_;
+  int64_t columns_at_once_;
 };
 
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  auto sizes = x.sizes().vec();
-  sizes.back() = weight.size(0);
-  auto out = at::empty(sizes, x.options());
-  if (out.numel() == 0) return out;
-  const auto input = x.reshape({-1, weight.size(1)}).contiguous(),
-             output = out.view({-1, weight.size(0)});
-  const auto weights = weight.contiguous(), biases = bias.defined() ? bias.contiguous() : bias;
-  const Product product(input, weights, biases, output);
-
-  for_each_rectangle(output.size(0), output.size(1), product.scratch(),
-                     [&](Rectangle part, float* scratch) { product.compute(part, scratch); });
-  return out;
+  return compute_rows<LinearProduct>(x, weight, bias, weight.size(0));
 }
 
 }  // namespace xattn::cpu

@@ -42,11 +42,15 @@ inline StoredMatrix stored_matrix_of(const at::Tensor& matrix) {
   return {matrix.const_data_ptr(), type, matrix.stride(0), matrix.stride(1)};
 }
 
+/// Bytes of an element.
+inline int64_t size_of(StoredType type) {
+  return type == StoredType::kFloat ? sizeof(float) : sizeof(uint16_t);
+}
+
 /// A matrix without its first rows and columns.
 inline StoredMatrix block_of(StoredMatrix matrix, int64_t row, int64_t column) {
   const auto offset = row * matrix.row_step + column * matrix.column_step;
-  const auto size = matrix.type == StoredType::kFloat ? sizeof(float) : sizeof(uint16_t);
-  matrix.data = static_cast<const char*>(matrix.data) + offset * static_cast<int64_t>(size);
+  matrix.data = static_cast<const char*>(matrix.data) + offset * size_of(matrix.type);
   return matrix;
 }
 

@@ -68,7 +68,8 @@ class Convolution {
         tiles_(x.size(0) * tiles_of_image_) {}
 
   void compute() const {
-    tiles_* positions_ <= kFewProducts ? compute_by_channels() : compute_by_tiles();
+    if (tiles_ * positions_ <= kFewProducts) return compute_by_channels();
+    compute_by_tiles();
   }
 
  private:
@@ -170,7 +171,7 @@ class Convolution {
   RowsToFetch next_weights(int64_t panel, int64_t first, int64_t count) const {
     const auto channel = panel * kernel_.panel;
     if (channel >= out_channels_) return {};
-    const int64_t size = weight_.type == StoredType::kFloat ? 4 : 2;
+    const auto size = size_of(weight_.type);
     return {static_cast<const char*>(block_of(weight_, channel, 9 * first).data),
             std::min(kernel_.panel, out_channels_ - channel), weight_.row_step * size,
             9 * std::min(count, in_channels_ - first) * size};
