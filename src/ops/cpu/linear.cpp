@@ -23,7 +23,10 @@ class LinearProduct : RowFactors {
     for (int64_t c = 0; c < of.columns; c += columns_at_once_) {
       const auto width = std::min(columns_at_once_, of.columns - c);
       for (int64_t k = 0; k < inner_; k += part_) {
-        add_part(of.row, of.rows, of.column + c, width, k, std::min(part_, inner_ - k), scratch);
+        const auto part = std::min(part_, inner_ - k);
+        const Panels packed = {scratch, part * kernel_.panel};
+        pack(k, part, of.column + c, width, packed);
+        add_part({of.row, of.rows, of.column + c, width}, k, part, packed);
       }
     }
   }
@@ -31,15 +34,12 @@ class LinearProduct : RowFactors {
  private:
   static constexpr int64_t kPackedFloats = 64 << 10;
 
-  void add_part(int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k, int64_t part,
-                float* scratch) const {
-    const Panels packed = {scratch, part * kernel_.panel};
-    pack(k, part, column, columns, packed);
-    for (int64_t r = row; r < row + rows; r += kRowsAtOnce) {
-      const auto count = std::min(kRowsAtOnce, row + rows - r);
-      const Matrix out = {out_.data + r * out_.row_step + column, out_.row_step};
-      if (k == 0) start(count, column, columns, out);
-      add(r, count, k, part, columns, packed, out);
+  void add_part(Rectangle of, int64_t k, int64_t part, Panels packed) const {
+    for (int64_t r = of.row; r < of.row + of.rows; r += kRowsAtOnce) {
+      const auto rows = std::min(kRowsAtOnce, of.row + of.rows - r);
+      const Matrix out = {out_.data + r * out_.row_step + of.column, out_.row_step};
+      if (k == 0) start(rows, of.column, of.columns, out);
+      add(r, rows, k, part, of.columns, packed, out);
     }
   }
 
