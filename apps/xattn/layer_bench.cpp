@@ -63,12 +63,13 @@ at::Tensor pixels(int64_t batch, int64_t channels, int64_t size) {
   return at::randn({batch, channels, size, size}).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-LayerCase conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size) {
-  return {fmt::format("Conv2d {}x{}x{}x{}->{}", batch, in, size, size, out), [=] {
+LayerCase conv2d_case(int64_t batch, int64_t in, int64_t out, int64_t size, int64_t stride = 1) {
+  const auto* const name = stride == 1 ? "Conv2d" : "Conv2d /2";
+  return {fmt::format("{} {}x{}x{}x{}->{}", name, batch, in, size, size, out), [=] {
             const auto x = pixels(batch, in, size), weight = at::randn({out, in, 3, 3}),
                        bias = at::randn({out});
-            return LayerPair{[=] { return xattn::conv2d(x, weight, bias, 1, 1); },
-                             [=] { return at::conv2d(x, weight, bias, 1, 1); }};
+            return LayerPair{[=] { return xattn::conv2d(x, weight, bias, stride, 1); },
+                             [=] { return at::conv2d(x, weight, bias, stride, 1); }};
           }};
 }
 
@@ -153,6 +154,10 @@ void add_conv2d_cases(std::vector<LayerCase>& cases) {
                                         {2560, 1280, 16},
                                         {1280, 1280, 8}}) {
       cases.push_back(conv2d_case(batch, in, out, size));
+    }
+    for (const auto& [channels, size] :
+         {std::pair<int64_t, int64_t>{320, 64}, {640, 32}, {1280, 16}}) {
+      cases.push_back(conv2d_case(batch, channels, channels, size, 2));
     }
   }
   for (const auto& [in, out, size] : {std::tuple<int64_t, int64_t, int64_t>{512, 512, 64},

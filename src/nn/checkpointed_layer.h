@@ -15,9 +15,9 @@ namespace xattn {
 /// that calls it says so.
 template <typename Layer, typename... Tensors>
 at::Tensor run_layer(const GradientCheckpointing& block, const std::shared_ptr<Layer>& layer,
-                     const Tensors&... inputs) {
+                     Tensors&&... inputs) {
   if (!block.gradient_checkpointing || !c10::GradMode::is_enabled())
-    return layer->forward(inputs...);
+    return layer->forward(std::forward<Tensors>(inputs)...);
   // The layer is kept by what it is handed to.
   return gradient_checkpoint(layer,
                              [layer = layer.get()](const std::vector<at::Tensor>& tensors) {

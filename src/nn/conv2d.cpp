@@ -4,9 +4,9 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <utility>
 
 #include "xattn/nn/initialization.h"
-#include "xattn/ops/conv2d.h"
 
 namespace xattn {
 
@@ -34,8 +34,9 @@ void Conv2dImpl::pretty_print(std::ostream& stream) const {
          << ", padding=" << options.padding() << ")";
 }
 
-torch::Tensor Conv2dImpl::forward(const torch::Tensor& input) {
-  return conv2d(input, effective_weight(), bias, options.stride(), options.padding());
+torch::Tensor Conv2dImpl::forward(const torch::Tensor& input, Conv2dFusion fusion) {
+  return conv2d(input, effective_weight(), bias, options.stride(), options.padding(),
+                std::move(fusion));
 }
 
 }  // namespace xattn

@@ -2,8 +2,6 @@
 
 #include <torch/utils.h>
 
-#include "xattn/ops/group_norm.h"
-
 namespace xattn {
 
 GroupNormImpl::GroupNormImpl(const torch::nn::GroupNormOptions& options_) : options(options_) {
@@ -27,11 +25,15 @@ void GroupNormImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor GroupNormImpl::forward(const torch::Tensor& input, Activation activation) {
+  if (const auto norm = arguments(activation)) return xattn::group_norm(input, *norm);
+  return activation(xattn::group_norm(input, *arguments()));
+}
+
+std::optional<GroupNormArguments> GroupNormImpl::arguments(Activation activation) const {
   static const Activation silu = get_activation("silu");
-  const bool is_silu = activation == silu;
-  const auto output = xattn::group_norm(input, options.num_groups(), weight, bias, options.eps(),
-                                        is_silu ? NormActivation::kSilu : NormActivation::kNone);
-  return activation && !is_silu ? activation(output) : output;
+  if (activation && activation != silu) return std::nullopt;
+  return GroupNormArguments{options.num_groups(), weight, bias, options.eps(),
+                            activation ? NormActivation::kSilu : NormActivation::kNone};
 }
 
 }  // namespace xattn

@@ -1,5 +1,9 @@
 #include "xattn/nn/resnet_block_2d.h"
 
+#include <c10/core/GradMode.h>
+
+#include <utility>
+
 #include "core/call.h"
 #include "core/check.h"
 
@@ -68,32 +72,48 @@ torch::Tensor ResnetBlock2DImpl::forward(const torch::Tensor& input_tensor,
       throw_value_error(kResnetBlock2D, "temb", "a tensor, as temb_channels is given", "none");
     check_input(kResnetBlock2D, "temb", *temb, {input_tensor.size(0), *options.temb_channels()},
                 conv1->inputs_like());
-    time = time_emb_proj(options.skip_time_act() ? *temb : nonlinearity_(*temb))
-               .unsqueeze(-1)
-               .unsqueeze(-1);
+    time = time_emb_proj(options.skip_time_act() ? *temb : nonlinearity_(*temb));
   } else if (scale_shift) {
     throw_value_error(kResnetBlock2D, "temb_channels",
                       "a number with time_embedding_norm scale_shift", "none");
   }
 
-  auto hidden_states = conv1(norm1(input_tensor, nonlinearity_));
-  if (scale_shift) {
-    const auto halves = time.chunk(2, 1);
-    hidden_states = nonlinearity_(norm2(hidden_states) * (1 + halves[0]) + halves[1]);
-  } else {
-    if (time.defined()) hidden_states = hidden_states + time;
-    hidden_states = norm2(hidden_states, nonlinearity_);
-  }
-  hidden_states = conv2(dropout(hidden_states));
-  auto shortcut = input_tensor;
-  if (conv_shortcut) {
+  const auto shortcut = [&] {
+    if (!conv_shortcut) return input_tensor;
     // As the original in training, to its bits; not where weights are channels_last: that is
     // slower.
-    if (is_training() && conv1->weight.is_contiguous()) shortcut = shortcut.contiguous();
-    shortcut = conv_shortcut(shortcut);
+    const bool as_original = is_training() && conv1->weight.is_contiguous();
+    return conv_shortcut(as_original ? input_tensor.contiguous() : input_tensor);
+  };
+  // As the original where it is recorded: gradients are added in the reverse order.
+  const bool comes_last = c10::GradMode::is_enabled();
+  Conv2dFusion first, second;
+  if (!comes_last) second.residual = shortcut();
+  torch::Tensor output;
+  if (scale_shift) {
+    auto hidden_states = norm2(norm_and_convolve(*norm1, *conv1, input_tensor));
+    const auto halves = time.unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
+    hidden_states = nonlinearity_(hidden_states * (1 + halves[0]) + halves[1]);
+    output = conv2(dropout(hidden_states), std::move(second));
+  } else {
+    first.shift = time;
+    const auto hidden_states = norm_and_convolve(*norm1, *conv1, input_tensor, std::move(first));
+    if (is_training() && options.dropout() > 0) {
+      output = conv2(dropout(norm2(hidden_states, nonlinearity_)), std::move(second));
+    } else {
+      output = norm_and_convolve(*norm2, *conv2, hidden_states, std::move(second));
+    }
   }
-  const auto output = shortcut + hidden_states;
+  if (comes_last) output = shortcut() + output;
   return options.output_scale_factor() == 1 ? output : output / options.output_scale_factor();
+}
+
+/// conv(act(norm(x))), in one pass if the activation can be.
+torch::Tensor ResnetBlock2DImpl::norm_and_convolve(GroupNormImpl& norm, Conv2dImpl& conv,
+                                                   const torch::Tensor& x,
+                                                   Conv2dFusion fusion) const {
+  fusion.norm = norm.arguments(nonlinearity_);
+  return conv.forward(fusion.norm ? x : norm.forward(x, nonlinearity_), std::move(fusion));
 }
 
 }  // namespace xattn

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/upsample_nearest2d.h>
 
+#include <utility>
+
 #include "core/call.h"
 #include "core/check.h"
 
@@ -34,8 +36,13 @@ torch::Tensor Upsample2DImpl::forward(const torch::Tensor& hidden_states,
                                       const std::optional<std::array<int64_t, 2>>& output_size) {
   const Call call(*this, kUpsample2D);
   check_shape(kUpsample2D, "hidden_states", hidden_states, {"B", options.channels(), "H", "W"});
-  const auto size =
-      output_size.value_or(std::array{2 * hidden_states.size(2), 2 * hidden_states.size(3)});
+  const std::array twice = {2 * hidden_states.size(2), 2 * hidden_states.size(3)};
+  const auto size = output_size.value_or(twice);
+  if (conv && size == twice) {
+    Conv2dFusion fusion;
+    fusion.enlarges = true;
+    return conv(hidden_states, std::move(fusion));
+  }
   const auto enlarged = at::upsample_nearest2d(hidden_states, size);
   return conv ? conv(enlarged) : enlarged;
 }

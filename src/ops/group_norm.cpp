@@ -5,17 +5,11 @@
 
 #include "ops/cpu/choice.h"
 #include "ops/cpu/group_norm.h"
+#include "ops/group_norm.h"
 #include "ops/kernel_arguments.h"
 
 namespace xattn {
 namespace {
-
-bool can_use_norm_kernels(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
-                          const at::Tensor& bias) {
-  return weight.defined() && kernels_can_take(x, weight, bias) && weight.dim() == 1 &&
-         (x.dim() == 3 || x.dim() == 4) && x.size(1) == weight.size(0) && groups > 0 &&
-         x.size(1) % groups == 0 && x.numel() > 0;
-}
 
 bool is_faster_norm(const at::Tensor& x) {
   return cpu::group_norm_is_faster(cpu::lies_by_pixels(x), x.numel() / (x.size(0) * x.size(1)));
@@ -23,10 +17,17 @@ bool is_faster_norm(const at::Tensor& x) {
 
 }  // namespace
 
+bool group_norm_can_take(const at::Tensor& x, const GroupNormArguments& arguments) {
+  const auto& [groups, weight, bias, eps, activation] = arguments;
+  return weight.defined() && kernels_can_take(x, weight, bias) && weight.dim() == 1 &&
+         (x.dim() == 3 || x.dim() == 4) && x.size(1) == weight.size(0) && groups > 0 &&
+         x.size(1) % groups == 0 && x.numel() > 0;
+}
+
 at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
                       const at::Tensor& bias, double eps, NormActivation activation) {
   const bool silu = activation == NormActivation::kSilu;
-  if (can_use_norm_kernels(x, groups, weight, bias) && is_faster_norm(x)) {
+  if (group_norm_can_take(x, {groups, weight, bias, eps, activation}) && is_faster_norm(x)) {
     return cpu::group_norm(x, {groups, eps, silu}, weight, bias);
   }
   const auto normalized = at::group_norm(x, groups, if_defined(weight), if_defined(bias), eps);

@@ -117,13 +117,40 @@ INSTANTIATE_TEST_SUITE_P(Conv2d, WinogradConv2d,
                          });
 
 TEST(Conv2dChoice, IsTheSameEachTime) {
-  for (const int64_t tiles : {0, 4, 16, 64, 4096}) {
-    const auto faster = cpu::winograd_is_faster(tiles);
-    EXPECT_EQ(cpu::winograd_is_faster(tiles), faster);
-    EXPECT_LE(faster, cpu::use_kernels());
-    EXPECT_LE(faster, cpu::processor() != cpu::Processor::kOther);
+  for (const int64_t pixels : {0, 64, 1024, 65536}) {
+    for (const int64_t stride : {1, 2, 3}) {
+      const auto faster = cpu::winograd_is_faster(pixels, stride);
+      EXPECT_EQ(cpu::winograd_is_faster(pixels, stride), faster);
+      EXPECT_LE(faster, cpu::use_kernels());
+      EXPECT_LE(faster, cpu::processor() != cpu::Processor::kOther);
+    }
+    EXPECT_LE(cpu::linear_conv2d_is_faster(pixels), cpu::use_kernels());
   }
-  EXPECT_FALSE(cpu::winograd_is_faster(0));
+  EXPECT_FALSE(cpu::winograd_is_faster(0, 1));
+  EXPECT_FALSE(cpu::winograd_is_faster(64, 3));
+}
+
+TEST(Conv2dOp, WithAStrideOfTwoIsLibTorchs) {
+  torch::manual_seed(13);
+  const torch::NoGradGuard no_grad;
+  for (const auto& [batch, channels, height, width] :
+       {std::tuple<int64_t, int64_t, int64_t, int64_t>{1, 32, 1, 1},
+        {2, 16, 7, 10},
+        {1, 320, 16, 16},
+        {1, 16, 80, 80}}) {
+    const auto x = torch::randn({batch, channels, height, width}), weight = weight_of(48, channels),
+               bias = torch::randn({48});
+    const auto expected =
+        at::conv2d(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble), 2, 1)
+            .to(at::kFloat);
+    const auto output = conv2d(x, weight, bias, 2, 1);
+    EXPECT_TRUE(is_near("output", output, expected, kTolerance));
+    if (cpu::images_go_by_pixels()) {
+      EXPECT_TRUE(output.is_contiguous(at::MemoryFormat::ChannelsLast));
+    }
+    weight[3][5][1][1] += 1e-2;
+    EXPECT_FALSE(is_near("changed", conv2d(x, weight, bias, 2, 1), expected, kTolerance));
+  }
 }
 
 TEST(Conv2dOp, IsLibTorchsWhicheverItTakes) {
@@ -133,12 +160,14 @@ TEST(Conv2dOp, IsLibTorchsWhicheverItTakes) {
              bias = torch::randn({32});
   EXPECT_TRUE(
       is_near("output", conv2d(x, weight, bias, 1, 1), in_doubles(x, weight, bias), kTolerance));
-  for (const auto& [stride, padding] : {std::pair{2, 1}, {1, 0}, {1, 2}, {2, 0}}) {
+  for (const auto& [stride, padding] : {std::pair{3, 1}, {1, 0}, {1, 2}, {2, 0}}) {
     EXPECT_TRUE(is_same("elsewhere", conv2d(x, weight, bias, stride, padding),
                         at::conv2d(x, weight, bias, stride, padding)));
   }
   EXPECT_TRUE(is_same("odd channels", conv2d(x.slice(1, 0, 20), weight.slice(1, 0, 20), bias, 1, 1),
                       at::conv2d(x.slice(1, 0, 20), weight.slice(1, 0, 20), bias, 1, 1)));
+  EXPECT_TRUE(is_same("no channels", conv2d(x.slice(1, 0, 0), weight.slice(1, 0, 0), bias, 1, 1),
+                      at::conv2d(x.slice(1, 0, 0), weight.slice(1, 0, 0), bias, 1, 1)));
   EXPECT_ANY_THROW(conv2d(x, weight.slice(1, 0, 16), bias, 1, 1));
   EXPECT_ANY_THROW(conv2d(x.to(at::kDouble), weight, bias, 1, 1));
   EXPECT_ANY_THROW(conv2d(x, weight, bias.slice(0, 0, 16), 1, 1));

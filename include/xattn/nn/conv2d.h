@@ -1,5 +1,6 @@
 #pragma once
 
+#include <torch/nn/modules/common.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -7,6 +8,7 @@
 
 #include "xattn/core/export.h"
 #include "xattn/nn/stored_weights.h"
+#include "xattn/ops/conv2d.h"
 
 namespace xattn {
 
@@ -41,13 +43,17 @@ class XATTN_API Conv2dImpl : public detail::StoredWeight<Conv2dImpl> {
   /// Pretty prints the `Conv2d` module into the given `stream`.
   void pretty_print(std::ostream& stream) const override;
 
-  torch::Tensor forward(const torch::Tensor& input);
+  /// `fusion`: what is computed with it, see `ops/conv2d.h`.
+  torch::Tensor forward(const torch::Tensor& input, Conv2dFusion fusion = {});
 
   /// The options with which this `Module` was constructed.
   Conv2dOptions options;
 
   /// Undefined without bias.
   torch::Tensor bias;
+
+ protected:
+  FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(Conv2dFusion())})
 };
 
 /// A `ModuleHolder` subclass for `Conv2dImpl`.

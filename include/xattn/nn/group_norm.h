@@ -6,10 +6,12 @@
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
+#include <optional>
 #include <ostream>
 
 #include "xattn/core/export.h"
 #include "xattn/nn/activations.h"
+#include "xattn/ops/group_norm.h"
 
 namespace xattn {
 
@@ -32,6 +34,10 @@ class XATTN_API GroupNormImpl : public torch::nn::Cloneable<GroupNormImpl> {
   void pretty_print(std::ostream& stream) const override;
 
   torch::Tensor forward(const torch::Tensor& input, Activation activation = nullptr);
+
+  /// The same for an operator that norms as it reads, such as a `Conv2dFusion`; nothing where the
+  /// activation is neither SiLU nor null.
+  std::optional<GroupNormArguments> arguments(Activation activation = nullptr) const;
 
   /// The options with which this `Module` was constructed.
   torch::nn::GroupNormOptions options;

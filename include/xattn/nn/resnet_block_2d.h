@@ -89,6 +89,9 @@ class XATTN_API ResnetBlock2DImpl : public torch::nn::Cloneable<ResnetBlock2DImp
   Conv2d conv_shortcut = nullptr;
 
  private:
+  torch::Tensor norm_and_convolve(GroupNormImpl& norm, Conv2dImpl& conv, const torch::Tensor& x,
+                                  Conv2dFusion fusion = {}) const;
+
   Activation nonlinearity_ = nullptr;
 
  protected:

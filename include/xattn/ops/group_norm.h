@@ -15,6 +15,14 @@ enum class NormActivation {
   kSilu,
 };
 
+/// The arguments of `group_norm` but x.
+struct GroupNormArguments {
+  int64_t groups;
+  at::Tensor weight, bias;
+  double eps;
+  NormActivation activation = NormActivation::kNone;
+};
+
 /// Normalises each image's groups of channels: y = (x - mean) / sqrt(var + eps) · weight + bias,
 /// then the activation. Mean and variance are those of a group's channels and pixels; weight and
 /// bias, of which each may be undefined, have an element for each channel.
@@ -29,5 +37,10 @@ enum class NormActivation {
 XATTN_API at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
                                 const at::Tensor& bias, double eps,
                                 NormActivation activation = NormActivation::kNone);
+
+inline at::Tensor group_norm(const at::Tensor& x, const GroupNormArguments& arguments) {
+  return group_norm(x, arguments.groups, arguments.weight, arguments.bias, arguments.eps,
+                    arguments.activation);
+}
 
 }  // namespace xattn

@@ -1,5 +1,7 @@
 #include "xattn/models/autoencoder_kl/decoder.h"
 
+#include <utility>
+
 #include "core/call.h"
 #include "core/check.h"
 #include "nn/checkpointed_layer.h"
@@ -64,7 +66,7 @@ torch::Tensor DecoderImpl::forward(const torch::Tensor& sample) {
               conv_in->inputs_like());
   auto state = run_layer(*this, mid_block.ptr(), conv_in(sample));
   for (size_t i = 0; i < up_blocks->size(); ++i)
-    state = run_layer(*this, up_blocks->ptr<UpDecoderBlock2DImpl>(i), state);
+    state = run_layer(*this, up_blocks->ptr<UpDecoderBlock2DImpl>(i), std::move(state));
   return conv_out(conv_norm_out(state, get_activation("silu")));  // which conv_act is
 }
 

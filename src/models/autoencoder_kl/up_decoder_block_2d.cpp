@@ -37,16 +37,15 @@ void UpDecoderBlock2DImpl::pretty_print(std::ostream& stream) const {
          << ", add_upsample=" << (options.add_upsample() ? "true" : "false") << ")";
 }
 
-torch::Tensor UpDecoderBlock2DImpl::forward(const torch::Tensor& hidden_states,
+torch::Tensor UpDecoderBlock2DImpl::forward(torch::Tensor hidden_states,
                                             const std::optional<torch::Tensor>& temb) {
   const Call call(*this, "UpDecoderBlock2D");
   check_input("UpDecoderBlock2D", "hidden_states", hidden_states,
               {"B", options.in_channels(), "H", "W"},
               resnets->at<ResnetBlock2DImpl>(0).conv1->inputs_like());
-  auto state = hidden_states;
   for (size_t i = 0; i < resnets->size(); ++i)
-    state = resnets->at<ResnetBlock2DImpl>(i).forward(state, temb);
-  return upsamplers ? upsamplers->at<Upsample2DImpl>(0).forward(state) : state;
+    hidden_states = resnets->at<ResnetBlock2DImpl>(i).forward(hidden_states, temb);
+  return upsamplers ? upsamplers->at<Upsample2DImpl>(0).forward(hidden_states) : hidden_states;
 }
 
 }  // namespace xattn

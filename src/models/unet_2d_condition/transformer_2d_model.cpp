@@ -89,10 +89,11 @@ torch::Tensor Transformer2DModelImpl::forward(const torch::Tensor& hidden_states
     return image.flatten(2).transpose(1, 2).contiguous();
   };
   const auto image_of = [&](const torch::Tensor& tokens) {
-    // A view whose channels lie side by side; in training as the original, to its bits.
-    const auto channels = tokens.transpose(1, 2);
-    return (wants_gradient({tokens}) ? channels.contiguous() : channels)
-        .unflatten(2, {hidden_states.size(2), hidden_states.size(3)});
+    // A view whose channels lie side by side: of strides that say so with one image, too. In
+    // training as the original, to its bits.
+    const auto image =
+        tokens.unflatten(1, {hidden_states.size(2), hidden_states.size(3)}).permute({0, 3, 1, 2});
+    return wants_gradient({tokens}) ? image.contiguous() : image;
   };
   auto states = norm(hidden_states);
   states = proj_in_conv ? tokens_of(proj_in_conv(states)) : proj_in_linear(tokens_of(states));
@@ -102,7 +103,7 @@ torch::Tensor Transformer2DModelImpl::forward(const torch::Tensor& hidden_states
     states = checkpoint ? checkpointed_block(block, states, text) : block->forward(states, text);
   }
   states = proj_out_conv ? proj_out_conv(image_of(states)) : image_of(proj_out_linear(states));
-  return states + hidden_states;
+  return hidden_states + states;  // a sum lies in memory as its first term
 }
 
 }  // namespace xattn

@@ -62,13 +62,25 @@ bool geglu_is_faster(int64_t rows) {
 }
 
 bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width) {
-  // Below, where nothing is measured, most of a tile is filled up with zeros.
-  constexpr int64_t kLeast = 8;
-  return queries >= kLeast && keys >= kLeast && width >= kLeast && kernels_are_faster();
+  // Below, where nothing is measured, most of a tile is filled up with zeros. Wider heads, as an
+  // autoencoder has, are a matter of products alone.
+  constexpr int64_t kLeast = 8, kWide = 256;
+  return queries >= kLeast && keys >= kLeast && width >= kLeast &&
+         (width > kWide ? products_are_faster() : kernels_are_faster());
 }
 
-bool winograd_is_faster(int64_t tiles) {
-  return tiles > 0 && kernels_are_faster();
+bool winograd_is_faster(int64_t pixels, int64_t stride) {
+  // With a stride of 2 a pixel takes as many products as by definition; but LibTorch reorders the
+  // weights first, for which few pixels make up badly.
+  constexpr int64_t kFewPixels = 512;
+  return pixels > 0 && (stride == 1 || (stride == 2 && pixels <= kFewPixels)) &&
+         kernels_are_faster();
+}
+
+bool linear_conv2d_is_faster(int64_t pixels) {
+  // LibTorch's convolutions are oneDNN's, whose products are ahead of MKL's for many rows.
+  constexpr int64_t kManyPixels = 2048;
+  return pixels > 0 && (pixels <= kManyPixels ? kernels_are_faster() : products_are_faster());
 }
 
 bool images_go_by_pixels() {

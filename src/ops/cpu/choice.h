@@ -32,9 +32,13 @@ bool geglu_is_faster(int64_t rows);
 /// machine.
 bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width);
 
-/// Whether `cpu::winograd_conv2d` is faster than LibTorch's convolution for so many tiles in all
-/// images. It says the same whenever it is asked on one machine.
-bool winograd_is_faster(int64_t tiles);
+/// Whether `cpu::winograd_conv2d` is faster than LibTorch's convolution with such a stride of
+/// images of so many pixels together. It says the same whenever it is asked on one machine.
+bool winograd_is_faster(int64_t pixels, int64_t stride);
+
+/// Whether a linear layer over so many pixels is faster than LibTorch's 1×1 convolution. It says
+/// the same whenever it is asked on one machine.
+bool linear_conv2d_is_faster(int64_t pixels);
 
 /// Whether images had best have the channels of a pixel side by side, for the convolutions and
 /// norms that follow are ours. It says the same whenever it is asked on one machine.

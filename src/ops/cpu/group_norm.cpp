@@ -4,238 +4,69 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <cmath>
-#include <vector>
 
-#include "ops/cpu/aligned_floats.h"
 #include "ops/cpu/packed.h"
 
 namespace xattn::cpu {
 namespace {
-
-/// How many numbers, their mean, and the sum of the squares of what they differ from it.
-struct Moments {
-  double count = 0, mean = 0, squares = 0;
-
-  // Chan, Golub and LeVeque, 1979: no large numbers are subtracted from each other.
-  void add(const Moments& more) {
-    const auto sum = count + more.count, difference = more.mean - mean;
-    mean += difference * (more.count / sum);
-    squares += more.squares + difference * difference * (count * more.count / sum);
-    count = sum;
-  }
-};
-
-// Sums of what differs from a number near the mean keep their digits. Near is the mean of some of
-// the numbers, far apart.
-constexpr int64_t kPlacesForNear = 4;
-
-Moments moments_near(float near, int64_t count, double sum, double squares) {
-  const auto all = static_cast<double>(count);
-  // In this order a NaN stays.
-  return {all, double{near} + sum / all, std::max(squares - sum * sum / all, 0.0)};
-}
-
-Moments moments_of(const float* x, int64_t count) {
-  constexpr int64_t kNumbersOfPlace = 64;
-  const auto& kernel = kernels();
-  const auto places = count < kPlacesForNear * kNumbersOfPlace ? 1 : kPlacesForNear,
-             numbers = std::min(count, kNumbersOfPlace);
-  double sum = 0, squares = 0;
-  for (int64_t i = 0; i < places; ++i) {
-    kernel.add_moments_alike(numbers, x + count / places * i, 0, &sum, &squares);
-  }
-  const auto near = static_cast<float>(sum / static_cast<double>(places * numbers));
-  sum = squares = 0;
-  kernel.add_moments_alike(count, x, near, &sum, &squares);
-  return moments_near(near, count, sum, squares);
-}
-
-/// The moments of pixels' groups of channels; what a thread works in.
-class MomentsOfPixels {
- public:
-  MomentsOfPixels(int64_t channels, int64_t groups)
-      : channels_(channels),
-        groups_(groups),
-        near_(channels),
-        sums_(static_cast<std::size_t>(channels)),
-        squares_(static_cast<std::size_t>(channels)) {}
-
-  void take(const float* x, int64_t pixels, Moments* moments) {
-    const auto places = std::min(kPlacesForNear, pixels), columns = channels_ / groups_;
-    std::fill_n(near_.data(), channels_, 0.0F);
-    add(x, places, pixels / places);
-    for_each_group([&](int64_t group, double sum, double) {
-      const auto near = static_cast<float>(sum / static_cast<double>(places * columns));
-      std::fill_n(near_.data() + group * columns, columns, near);
-    });
-    add(x, pixels, 1);
-    for_each_group([&](int64_t group, double sum, double squares) {
-      moments[group] = moments_near(near_.data()[group * columns], pixels * columns, sum, squares);
-    });
-  }
-
- private:
-  void add(const float* x, int64_t pixels, int64_t step) {
-    kernel_.add_moments(pixels, channels_, {const_cast<float*>(x), step * channels_}, near_.data(),
-                        sums_.data(), squares_.data());
-  }
-
-  /// Calls use(group, sum, sum of squares), and begins anew.
-  template <typename Use>
-  void for_each_group(const Use& use) {
-    const auto columns = static_cast<std::size_t>(channels_ / groups_);
-    std::size_t c = 0;
-    for (int64_t group = 0; group < groups_; ++group) {
-      double sum = 0, squares = 0;
-      for (const auto end = c + columns; c < end; ++c) {
-        sum += sums_[c];
-        squares += squares_[c];
-      }
-      use(group, sum, squares);
-    }
-    std::fill(sums_.begin(), sums_.end(), 0);
-    std::fill(squares_.begin(), squares_.end(), 0);
-  }
-
-  const Kernels& kernel_ = kernels();
-  int64_t channels_, groups_;
-  AlignedFloats near_;
-  std::vector<double> sums_, squares_;
-};
 
 /// Images channel by channel, or pixel by pixel.
 class GroupNormalization {
  public:
   GroupNormalization(const at::Tensor& x, const GroupNormSettings& settings, const at::Tensor& out,
                      bool by_pixels)
-      : settings_(settings),
-        x_(x.const_data_ptr<float>()),
+      : factors_(x, settings, by_pixels),
+        x_(const_cast<float*>(x.const_data_ptr<float>())),
         out_(out.data_ptr<float>()),
-        batch_(x.size(0)),
         channels_(x.size(1)),
+        columns_(channels_ / settings.groups),
         pixels_(x.size(2) * x.size(3)),
-        by_pixels_(by_pixels),
-        groups_of_run_(by_pixels ? settings.groups : 1),
-        runs_(by_pixels ? batch_ : batch_ * settings.groups),
-        run_(x.numel() / runs_),
-        block_(std::min(
-            run_, by_pixels ? std::max(kFewestPixels, kBlockFloats / channels_ / 8 * 8) * channels_
-                            : kBlockFloats)),
-        blocks_of_run_(divide_up(run_, block_)),
-        factors_(3 * batch_ * channels_) {}
+        by_pixels_(by_pixels) {}
 
   void compute(const float* weight, const float* bias) const {
     // Some runs after the other: what was read for the moments is still in the last cache.
-    const auto at_once = std::max<int64_t>(1, kCachedFloats / run_);
-    for (int64_t first = 0; first < runs_; first += at_once) {
-      const Runs some = {first, std::min(at_once, runs_ - first)};
-      make_factors(some, take_moments(some), weight, bias);
+    const auto at_once = std::max<int64_t>(1, kCachedFloats / factors_.run());
+    for (int64_t first = 0; first < factors_.runs(); first += at_once) {
+      const Runs some = {first, std::min(at_once, factors_.runs() - first)};
+      factors_.take(some, weight, bias);
       by_pixels_ ? normalize_by_pixels(some) : normalize_by_channels(some);
     }
   }
 
  private:
-  // Blocks depend on the shape alone, and so does each sum.
-  static constexpr int64_t kBlockFloats = 64 << 10, kFewestPixels = 64;
+  using Runs = GroupNormFactors::Runs;
   static constexpr int64_t kCachedFloats = 512 << 10;
 
-  struct Runs {
-    int64_t first, count;
-  };
-
-  /// Of each run's blocks, of each block's groups.
-  std::vector<Moments> take_moments(Runs runs) const {
-    const auto blocks = runs.count * blocks_of_run_;
-    std::vector<Moments> moments(static_cast<std::size_t>(blocks * groups_of_run_));
-    const auto* const data = x_ + runs.first * run_;
-    at::parallel_for(0, blocks, grain(block_), [&](int64_t begin, int64_t end) {
-      MomentsOfPixels of_pixels(by_pixels_ ? channels_ : 0, groups_of_run_);
-      for (auto i = begin; i < end; ++i) {
-        const auto first = i % blocks_of_run_ * block_, length = std::min(block_, run_ - first);
-        const auto* const x = data + i / blocks_of_run_ * run_ + first;
-        auto* const found = moments.data() + i * groups_of_run_;
-        if (by_pixels_) {
-          of_pixels.take(x, length / channels_, found);
-        } else {
-          *found = moments_of(x, length);
-        }
-      }
-    });
-    return moments;
-  }
-
-  /// Factors of each channel: (x - mean) · scale + shift. Only a float of the mean can be taken
-  /// from x; the shift makes up for the rest of its digits.
-  void make_factors(Runs runs, const std::vector<Moments>& moments, const float* weight,
-                    const float* bias) const {
-    const auto columns = channels_ / settings_.groups;
-    for (int64_t n = 0; n < runs.count * groups_of_run_; ++n) {
-      Moments all;
-      for (int64_t block = 0; block < blocks_of_run_; ++block) {
-        const auto run = n / groups_of_run_, group = n % groups_of_run_;
-        all.add(moments[static_cast<std::size_t>((run * blocks_of_run_ + block) * groups_of_run_ +
-                                                 group)]);
-      }
-      const auto i = runs.first * groups_of_run_ + n;
-      const auto mean = static_cast<float>(all.mean);
-      const auto inverse = 1 / std::sqrt(all.squares / all.count + settings_.eps);
-      for (int64_t c = 0; c < columns; ++c) {
-        const auto channel = i % settings_.groups * columns + c;
-        const auto scale = inverse * weight[channel];
-        const auto at = i * columns + c;
-        means()[at] = mean;
-        scales()[at] = static_cast<float>(scale);
-        shifts()[at] = static_cast<float>((bias ? bias[channel] : 0.0) - (all.mean - mean) * scale);
-      }
-    }
-  }
-
   void normalize_by_pixels(Runs runs) const {
-    const auto before = runs.first * blocks_of_run_, after = before + runs.count * blocks_of_run_;
-    at::parallel_for(before, after, grain(block_), [&](int64_t begin, int64_t end) {
-      for (auto i = begin; i < end; ++i) {
-        const auto image = i / blocks_of_run_, first = i % blocks_of_run_ * block_,
-                   c = image * channels_, at = image * run_ + first;
-        kernel_.normalize(
-            std::min(block_, run_ - first) / channels_, channels_, input(at, channels_),
-            {means() + c, scales() + c, shifts() + c, settings_.silu}, {out_ + at, channels_});
-      }
-    });
+    const auto blocks = factors_.blocks_of_run(), block = factors_.block(), run = factors_.run(),
+               before = runs.first * blocks;
+    at::parallel_for(
+        before, before + runs.count * blocks, norm_grain(block), [&](int64_t begin, int64_t end) {
+          for (auto i = begin; i < end; ++i) {
+            const auto image = i / blocks, first = i % blocks * block, at = image * run + first;
+            kernel_.normalize(std::min(block, run - first) / channels_, channels_,
+                              {x_ + at, channels_}, factors_.from(image * channels_),
+                              {out_ + at, channels_});
+          }
+        });
   }
 
   void normalize_by_channels(Runs runs) const {
-    const auto columns = channels_ / settings_.groups, before = runs.first * columns;
-    const auto after = before + runs.count * columns;
-    at::parallel_for(before, after, grain(pixels_), [&](int64_t begin, int64_t end) {
-      for (auto i = begin; i < end; ++i) {
-        kernel_.normalize_alike(pixels_, x_ + i * pixels_,
-                                {means() + i, scales() + i, shifts() + i, settings_.silu},
-                                out_ + i * pixels_);
-      }
-    });
+    const auto before = runs.first * columns_;
+    at::parallel_for(before, before + runs.count * columns_, norm_grain(pixels_),
+                     [&](int64_t begin, int64_t end) {
+                       for (auto i = begin; i < end; ++i) {
+                         kernel_.normalize_alike(pixels_, x_ + i * pixels_, factors_.from(i),
+                                                 out_ + i * pixels_);
+                       }
+                     });
   }
-
-  /// Pieces of work for which a thread is worth waking.
-  static int64_t grain(int64_t floats) { return std::max<int64_t>(1, kGrainFloats / floats); }
-  static constexpr int64_t kGrainFloats = 16 << 10;
-
-  Matrix input(int64_t at, int64_t row_step) const {
-    return {const_cast<float*>(x_) + at, row_step};
-  }
-  float* means() const { return factors_.data(); }
-  float* scales() const { return means() + batch_ * channels_; }
-  float* shifts() const { return scales() + batch_ * channels_; }
 
   const Kernels& kernel_ = kernels();
-  GroupNormSettings settings_;
-  const float* x_;
-  float* out_;
-  int64_t batch_, channels_, pixels_;
+  GroupNormFactors factors_;
+  float *x_, *out_;
+  int64_t channels_, columns_, pixels_;
   bool by_pixels_;
-  /// Runs of numbers of which all groups are: an image pixel by pixel, or a group's channels.
-  int64_t groups_of_run_, runs_, run_, block_, blocks_of_run_;
-  AlignedFloats factors_;
 };
 
 at::Tensor images_of(const at::Tensor& x) {

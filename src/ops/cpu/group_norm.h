@@ -2,19 +2,12 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
+#include "ops/cpu/group_norm_factors.h"
 
 namespace xattn::cpu {
 
 /// Whether images `[B, C, N]` or `[B, C, H, W]` lie pixel by pixel, not channel by channel.
 bool lies_by_pixels(const at::Tensor& x);
-
-struct GroupNormSettings {
-  int64_t groups;
-  double eps;
-  /// Whether a SiLU follows.
-  bool silu;
-};
 
 /// `at::group_norm`, and `at::silu` if asked for, of float32 on the CPU and without gradient.
 ///

@@ -43,32 +43,43 @@ struct StoredMatrix {
   int64_t column_step;
 };
 
-/// An image in memory whose channels lie side by side: element (y, x, c) is at
-/// data[(y * width + x) * channels + c].
+/// Some channels of an image in memory whose channels lie side by side: element (y, x, c) is at
+/// data[(y * width + x) * step + c].
 struct PixelMap {
   float* data;
-  int64_t height, width, channels;
+  int64_t height, width, channels, step;
 };
 
-/// A 3×3 convolution with a padding of 1, tile by tile: `out`² pixels of the result, row by row,
+/// Tiles side by side, of which the first begins at a pixel (top, left), perhaps outside of a map.
+struct TileRow {
+  int64_t top, left, count;
+};
+
+/// What is added to the result of a convolution, each unless it is null: a number for each channel,
+/// and what lies as the result does.
+struct Addends {
+  const float *shift, *residual;
+};
+
+/// A 3×3 convolution, tile by tile: `out`² pixels of the result, row by row,
 /// from (out + 2)² of the input, by products at as many positions; see vector_winograd.h.
 struct WinogradTiles {
   int64_t out;
   /// Turns the weights `[columns, 9 · in_channels]` of some of a panel's channels into factors,
   /// `[in_channels, panel]` at out + position * position_step. Whole numbers of vectors of both;
-  /// the weight has a column_step of 1.
-  void (*enter_weights)(int64_t in_channels, int64_t columns, StoredMatrix weight, float* out,
-                        int64_t position_step);
-  /// Turns what tiles need of a map into factors: that of a tile, channel and position is at
-  /// out[position * position_step + (tile - first) * channels + channel]. A whole number of vectors
-  /// of channels.
-  void (*enter_tiles)(PixelMap map, int64_t first, int64_t tiles, float* out,
-                      int64_t position_step);
+  /// the weight has a column_step of 1. `next`, unless it is null, are those that will be entered
+  /// next: they are fetched meanwhile.
+  void (*enter_weights)(int64_t in_channels, int64_t columns, StoredMatrix weight, const void* next,
+                        float* out, int64_t position_step);
+  /// Turns what tiles read of a map, zeros where that is outside, into factors: that of a tile,
+  /// channel and position is at out[position * position_step + tile * channels + channel]. A whole
+  /// number of vectors of channels.
+  void (*enter_tiles)(PixelMap map, TileRow row, float* out, int64_t position_step);
   /// Turns products, of which that of a tile, channel and position is at products[position *
-  /// position_step + (tile - first) * channels + channel], into `channels` channels of pixels, with
-  /// a bias unless it is null. A whole number of vectors of channels.
-  void (*leave_tiles)(const float* products, int64_t position_step, int64_t first, int64_t tiles,
-                      int64_t channels, const float* bias, PixelMap out);
+  /// position_step + tile * channels + channel], into those pixels of tiles that are inside. A
+  /// whole number of vectors of channels.
+  void (*leave_tiles)(const float* products, int64_t position_step, TileRow row, Addends addends,
+                      PixelMap out);
 
   int64_t positions() const { return (out + 2) * (out + 2); }
 };
@@ -91,6 +102,14 @@ constexpr int64_t attention_scratch(int64_t keys, int64_t width, int64_t panel) 
   return (keys + 16) * width + (width + 8) * (keys + 4) + (keys + 8) * panel;
 }
 
+/// How `multiply_rows` goes about it.
+struct RowProduct {
+  /// Whether it adds to what is there.
+  bool adds;
+  /// Whether b comes from beyond the second cache, and is fetched a panel ahead.
+  bool fetches = false;
+};
+
 struct Kernels {
   const char* name;
   /// Columns of a panel.
@@ -103,10 +122,10 @@ struct Kernels {
   /// The same but for rounding, with a packed result, whose last panel is not filled up.
   void (*multiply_packed)(int64_t rows, int64_t columns, int64_t inner, Panels a, Panels b,
                           Panels out);
-  /// out += a · b, with a `[rows, inner]` read where it lies, and b `[inner, columns]`; a and out
-  /// have a column_step of 1.
+  /// out = a · b or out += a · b, with a `[rows, inner]` read where it lies, and b
+  /// `[inner, columns]`; a and out have a column_step of 1.
   void (*multiply_rows)(int64_t rows, int64_t columns, int64_t inner, Matrix a, Panels b,
-                        Matrix out);
+                        Matrix out, RowProduct how);
   /// Turns the scores of image tokens into attention weights, in place.
   ///
   /// `scores` are `[heads · text_tokens, image_tokens]` in units of log₂, to which `bias`

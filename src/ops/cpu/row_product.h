@@ -98,7 +98,7 @@ class RowFactors {
   void add(int64_t row, int64_t rows, int64_t k, int64_t part, int64_t columns, Panels packed,
            Matrix out) const {
     kernel_.multiply_rows(rows, columns, part, {x_.data + row * x_.row_step + k, x_.row_step},
-                          packed, out);
+                          packed, out, {.adds = true});
   }
 
   const Kernels& kernel_ = kernels();

@@ -28,10 +28,33 @@ struct VectorProduct : VectorTypes<Lanes> {
     [[gnu::always_inline]] int64_t inner_step() const { return kInPlace ? 1 : kPanel; }
   };
 
+  /// Rows of b that lie in as many lines as a row of a panel has elements.
+  static constexpr int64_t kLine = 16;
+
+  /// The next panel of b, of which a tile fetches some lines for each `kLine` rows, or nothing.
+  template <bool kFetches>
+  struct Next {
+    const float* data = nullptr;
+    int64_t lines = 0;
+
+    /// What a tile, of so many, has to fetch.
+    [[gnu::always_inline]] Next for_tile(int64_t tile, int64_t tiles) const {
+      if constexpr (!kFetches) return {};
+      const int64_t each = (kPanel + tiles - 1) / tiles, first = tile * each;
+      return {data + first * kLine, least(each, kPanel - first)};
+    }
+    [[gnu::always_inline]] void fetch() {
+      if constexpr (!kFetches) return;
+      for (int64_t i = 0; i < lines; ++i) __builtin_prefetch(data + i * kLine);
+      data += kLine * kPanel;
+    }
+  };
+
   /// kRows rows and `columns` of the result, in kVectors vectors, the last one perhaps in part.
-  template <int kRows, int kVectors, bool kInPlace>
+  template <int kRows, int kVectors, bool kInPlace, bool kFetches>
   [[gnu::always_inline]] static void tile(int64_t columns, int64_t inner, Factor<kInPlace> a,
-                                          const float* b, float* out, int64_t row_step, bool adds) {
+                                          const float* b, float* out, int64_t row_step, bool adds,
+                                          Next<kFetches> next) {
     for (int r = 0; adds && r < kRows; ++r) {
       __builtin_prefetch(out + r * row_step);
       __builtin_prefetch(out + r * row_step + columns - 1);
@@ -54,11 +77,12 @@ struct VectorProduct : VectorTypes<Lanes> {
       b += kPanel;
     };
     // The rows of the next tile, a line of each at a time: no processor foresees them.
-    const int64_t line = kInPlace ? 16 : inner;
+    const int64_t line = kInPlace ? kLine : inner;
     for (int64_t k = 0; k < inner; k += line) {
       for (int r = 0; kInPlace && r < kRows; ++r) {
         __builtin_prefetch(a.data + (kRows + r) * a.row_step());
       }
+      next.fetch();
 #pragma GCC unroll 4
       for (int64_t i = least(line, inner - k); i > 0; --i) add_one();
     }
@@ -81,47 +105,50 @@ struct VectorProduct : VectorTypes<Lanes> {
   }
 
   /// The rows that are left, at most kRows.
-  template <int kRows, int kVectors, bool kInPlace>
+  template <int kRows, int kVectors, bool kInPlace, bool kFetches>
   [[gnu::always_inline]] static void last_tile(int64_t rows, int64_t columns, int64_t inner,
                                                Factor<kInPlace> a, const float* b, float* out,
-                                               int64_t row_step, bool adds) {
+                                               int64_t row_step, bool adds, Next<kFetches> next) {
     if (rows == kRows) {
-      tile<kRows, kVectors>(columns, inner, a, b, out, row_step, adds);
+      tile<kRows, kVectors>(columns, inner, a, b, out, row_step, adds, next);
     } else if constexpr (kRows > 1) {
-      last_tile<kRows - 1, kVectors>(rows, columns, inner, a, b, out, row_step, adds);
+      last_tile<kRows - 1, kVectors>(rows, columns, inner, a, b, out, row_step, adds, next);
     }
   }
 
   /// All rows of one panel's columns.
-  template <int kVectors, bool kInPlace>
+  template <int kVectors, bool kInPlace, bool kFetches>
   static void panel(int64_t rows, int64_t columns, int64_t inner, Factor<kInPlace> a,
-                    int64_t a_panel_step, const float* b, float* out, int64_t row_step, bool adds) {
+                    int64_t a_panel_step, const float* b, Next<kFetches> next, float* out,
+                    int64_t row_step, bool adds) {
     constexpr int kRows = Rows * Vectors / kVectors;
     static_assert(kPanel % kRows == 0);
     for (int64_t r = 0; r < rows; r += kRows, out += kRows * row_step) {
+      const auto next_part = next.for_tile(r / kRows, (rows + kRows - 1) / kRows);
       auto from = a;
       from.data += kInPlace ? r * a.step : r / kPanel * a_panel_step + r % kPanel;
       if (rows - r >= kRows) {
-        tile<kRows, kVectors>(columns, inner, from, b, out, row_step, adds);
+        tile<kRows, kVectors>(columns, inner, from, b, out, row_step, adds, next_part);
       } else {
-        last_tile<kRows - 1, kVectors>(rows - r, columns, inner, from, b, out, row_step, adds);
+        last_tile<kRows - 1, kVectors>(rows - r, columns, inner, from, b, out, row_step, adds,
+                                       next);
       }
     }
   }
 
   /// Chooses the tiles that waste least on `columns`, at most a panel's.
-  template <int kVectors, bool kInPlace>
+  template <int kVectors, bool kInPlace, bool kFetches>
   [[gnu::always_inline]] static void narrowest_panel(int64_t rows, int64_t columns, int64_t inner,
                                                      Factor<kInPlace> a, int64_t a_panel_step,
-                                                     const float* b, float* out, int64_t row_step,
-                                                     bool adds) {
+                                                     const float* b, Next<kFetches> next,
+                                                     float* out, int64_t row_step, bool adds) {
     if constexpr (kVectors < Vectors) {
       if (columns > kVectors * Lanes) {
-        return narrowest_panel<kVectors + 1>(rows, columns, inner, a, a_panel_step, b, out,
+        return narrowest_panel<kVectors + 1>(rows, columns, inner, a, a_panel_step, b, next, out,
                                              row_step, adds);
       }
     }
-    panel<kVectors>(rows, columns, inner, a, a_panel_step, b, out, row_step, adds);
+    panel<kVectors>(rows, columns, inner, a, a_panel_step, b, next, out, row_step, adds);
   }
 
   struct Destination {
@@ -161,8 +188,9 @@ struct VectorProduct : VectorTypes<Lanes> {
                             Destination out, bool adds) {
     for (int64_t c = 0; c < columns; c += kPanel, b.data += b.step, out.data += out.panel_step) {
       const auto width = least(kPanel, columns - c);
-      narrowest_panel<1, false>(rows, out.packed ? (width + Lanes - 1) / Lanes * Lanes : width,
-                                inner, {a.data, 0}, a.step, b.data, out.data, out.row_step, adds);
+      narrowest_panel<1>(rows, out.packed ? (width + Lanes - 1) / Lanes * Lanes : width, inner,
+                         Factor<false>{a.data, 0}, a.step, b.data, Next<false>{}, out.data,
+                         out.row_step, adds);
     }
   }
 
@@ -177,10 +205,17 @@ struct VectorProduct : VectorTypes<Lanes> {
   }
 
   static void multiply_rows(int64_t rows, int64_t columns, int64_t inner, Matrix a, Panels b,
-                            Matrix out) {
+                            Matrix out, RowProduct how) {
     for (int64_t c = 0; c < columns; c += kPanel, b.data += b.step) {
-      narrowest_panel<1, true>(rows, least(kPanel, columns - c), inner, {a.data, a.row_step}, 0,
-                               b.data, out.data + c, out.row_step, true);
+      const auto width = least(kPanel, columns - c);
+      const Factor<true> rows_of_a = {a.data, a.row_step};
+      if (how.fetches && c + kPanel < columns) {
+        narrowest_panel<1>(rows, width, inner, rows_of_a, 0, b.data, Next<true>{b.data + b.step, 0},
+                           out.data + c, out.row_step, how.adds);
+      } else {
+        narrowest_panel<1>(rows, width, inner, rows_of_a, 0, b.data, Next<false>{}, out.data + c,
+                           out.row_step, how.adds);
+      }
     }
   }
 };

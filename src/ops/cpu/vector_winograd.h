@@ -127,12 +127,23 @@ struct VectorWinograd : VectorTypes<Lanes>, WinogradMatrices<Lanes, kOut> {
     }
   }
 
+  /// Weights of a vector of input channels, on their way to the second cache: no processor foresees
+  /// so many rows.
+  template <typename Element>
+  [[gnu::always_inline]] static void fetch_weights(const Element* row) {
+    constexpr int64_t kLine = 64 / sizeof(Element);
+    for (int64_t i = 0; i < 9 * Lanes; i += kLine) __builtin_prefetch(row + i, 0, 2);
+  }
+
   template <typename Stored>
   [[gnu::always_inline]] static void enter_stored(int64_t in_channels, int64_t columns,
-                                                  StoredMatrix weight, float* out,
+                                                  StoredMatrix weight, const void* next, float* out,
                                                   int64_t position_step) {
-    const auto* data = static_cast<const typename Stored::Element*>(weight.data);
+    using Element = typename Stored::Element;
+    const auto* data = static_cast<const Element*>(weight.data);
     for (int64_t c = 0; c < in_channels; c += Lanes, data += 9 * Lanes) {
+      const auto* const ahead =
+          c + Lanes < in_channels ? data + 9 * Lanes : static_cast<const Element*>(next);
       for (int64_t v = 0; v < columns; v += Lanes) {
         const auto* from = data + v * weight.row_step;
         float w[9 * Lanes][Lanes];
@@ -140,33 +151,35 @@ struct VectorWinograd : VectorTypes<Lanes>, WinogradMatrices<Lanes, kOut> {
           Pack::template transpose<Stored>(from + i, weight.row_step, w[i], Lanes);
         }
         for (int64_t i = 0; i < Lanes; ++i) {
+          if (ahead) fetch_weights(ahead + (v + i) * weight.row_step);
           enter_square(w + 9 * i, out + (c + i) * kPanel + v, position_step);
         }
       }
     }
   }
 
-  static void enter_weights(int64_t in_channels, int64_t columns, StoredMatrix weight, float* out,
-                            int64_t position_step) {
+  static void enter_weights(int64_t in_channels, int64_t columns, StoredMatrix weight,
+                            const void* next, float* out, int64_t position_step) {
     switch (weight.type) {
       case StoredType::kFloat:
-        return enter_stored<StoredFloat<Lanes>>(in_channels, columns, weight, out, position_step);
+        return enter_stored<StoredFloat<Lanes>>(in_channels, columns, weight, next, out,
+                                                position_step);
       case StoredType::kHalf:
-        return enter_stored<StoredHalf<Lanes>>(in_channels, columns, weight, out, position_step);
+        return enter_stored<StoredHalf<Lanes>>(in_channels, columns, weight, next, out,
+                                               position_step);
       case StoredType::kBFloat16:
-        return enter_stored<StoredBFloat16<Lanes>>(in_channels, columns, weight, out,
+        return enter_stored<StoredBFloat16<Lanes>>(in_channels, columns, weight, next, out,
                                                    position_step);
     }
   }
 
-  static void enter_tiles(PixelMap map, int64_t first, int64_t tiles, float* out,
-                          int64_t position_step) {
-    const int64_t across = (map.width + kOut - 1) / kOut;
-    for (int64_t t = first; t < first + tiles; ++t, out += map.channels) {
-      const int64_t top = t / across * kOut - 1, left = t % across * kOut - 1;
+  static void enter_tiles(PixelMap map, TileRow row, float* out, int64_t position_step) {
+    const int64_t top = row.top;
+    for (int64_t t = 0; t < row.count; ++t, out += map.channels) {
+      const int64_t left = row.left + t * kOut;
       const bool is_inside =
           top >= 0 && left >= 0 && top + kIn <= map.height && left + kIn <= map.width;
-      const float* corner = map.data + (top * map.width + left) * map.channels;
+      const float* corner = map.data + (top * map.width + left) * map.step;
       for (int64_t c = 0; c < map.channels; c += Lanes) {
         Floats rows[kIn][kIn];
 #pragma GCC unroll 6
@@ -176,7 +189,7 @@ struct VectorWinograd : VectorTypes<Lanes>, WinogradMatrices<Lanes, kOut> {
           for (int y = 0; y < kIn; ++y) {
             const bool is_there = is_inside || (top + y >= 0 && top + y < map.height &&
                                                 left + x >= 0 && left + x < map.width);
-            column[y] = is_there ? load(corner + (y * map.width + x) * map.channels + c) : Floats{};
+            column[y] = is_there ? load(corner + (y * map.width + x) * map.step + c) : Floats{};
           }
           enter(column, entered);
 #pragma GCC unroll 6
@@ -195,14 +208,13 @@ struct VectorWinograd : VectorTypes<Lanes>, WinogradMatrices<Lanes, kOut> {
     }
   }
 
-  static void leave_tiles(const float* products, int64_t position_step, int64_t first,
-                          int64_t tiles, int64_t channels, const float* bias, PixelMap out) {
-    const int64_t across = (out.width + kOut - 1) / kOut;
-    for (int64_t t = first; t < first + tiles; ++t, products += channels) {
-      const int64_t top = t / across * kOut, left = t % across * kOut;
-      const int64_t height = least(kOut, out.height - top), width = least(kOut, out.width - left);
-      float* corner = out.data + (top * out.width + left) * out.channels;
-      for (int64_t c = 0; c < channels; c += Lanes) {
+  static void leave_tiles(const float* products, int64_t position_step, TileRow row,
+                          Addends addends, PixelMap out) {
+    const int64_t top = row.top, height = least(kOut, out.height - top);
+    for (int64_t t = 0; t < row.count; ++t, products += out.channels) {
+      const int64_t left = row.left + t * kOut, width = least(kOut, out.width - left);
+      const int64_t first = (top * out.width + left) * out.step;
+      for (int64_t c = 0; c < out.channels; c += Lanes) {
         Floats rows[kOut][kIn];
 #pragma GCC unroll 6
         for (int x = 0; x < kIn; ++x) {
@@ -215,12 +227,17 @@ struct VectorWinograd : VectorTypes<Lanes>, WinogradMatrices<Lanes, kOut> {
 #pragma GCC unroll 6
           for (int y = 0; y < kOut; ++y) rows[y][x] = left_column[y];
         }
-        const Floats shift = bias ? load(bias + c) : Floats{};
+        const Floats shift = addends.shift ? load(addends.shift + c) : Floats{};
         for (int64_t y = 0; y < height; ++y) {
           Floats pixels[kOut];
           leave(rows[y], pixels);
-          float* to = corner + y * out.width * out.channels + c;
-          for (int64_t x = 0; x < width; ++x) store(to + x * out.channels, pixels[x] + shift);
+          const int64_t at = first + y * out.width * out.step + c;
+          for (int64_t x = 0; x < width; ++x) {
+            const int64_t pixel = at + x * out.step;
+            Floats value = pixels[x] + shift;
+            if (addends.residual) value += load(addends.residual + pixel);
+            store(out.data + pixel, value);
+          }
         }
       }
     }

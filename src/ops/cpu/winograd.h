@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "xattn/ops/conv2d.h"
 #include "xattn/ops/precision.h"
 
 namespace xattn::cpu {
@@ -11,16 +12,13 @@ namespace xattn::cpu {
 /// Whether `winograd_conv2d` knows a convolution of so many channels.
 bool winograd_fits(int64_t in_channels, int64_t out_channels);
 
-/// Tiles that it divides images `[B, C, H, W]` into.
-int64_t winograd_tiles(const at::Tensor& x, Precision precision);
-
 /// A 3×3 convolution with stride 1 and padding 1, by Winograd's F(4×4, 3×3) or, precise, by
-/// F(2×2, 3×3).
+/// F(2×2, 3×3), and what it is fused with.
 ///
 /// x `[B, C, H, W]`, weight `[O, C, 3, 3]`, bias `[O]` or undefined, float32 on the CPU. The result
 /// `[B, O, H, W]` has its channels side by side in memory (`at::MemoryFormat::ChannelsLast`), as x
-/// best has too.
+/// best has too. It takes the place of a residual that nobody else holds.
 at::Tensor winograd_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                           Precision precision);
+                           Precision precision, Conv2dFusion fusion = {});
 
 }  // namespace xattn::cpu

@@ -52,7 +52,9 @@ class XATTN_API UpDecoderBlock2DImpl : public torch::nn::Cloneable<UpDecoderBloc
   /// Pretty prints the `UpDecoderBlock2D` module into the given `stream`.
   void pretty_print(std::ostream& stream) const override;
 
-  torch::Tensor forward(const torch::Tensor& hidden_states,
+  /// Whoever moves the hidden states in lets them be freed before the end: they are the largest
+  /// maps.
+  torch::Tensor forward(torch::Tensor hidden_states,
                         const std::optional<torch::Tensor>& temb = std::nullopt);
 
   /// The options with which this `Module` was constructed.
