@@ -67,6 +67,17 @@ class TableTest(unittest.TestCase):
         found.failed["xattn"] = "differs"
         self.assertNotIn("fastest", unet.notes(chosen, TINY_CONDITIONS, found))
 
+    def test_a_prepared_text_has_its_own_verdict(self) -> None:
+        chosen = choose(["xattn", "xattn-prepared", "diffusers"], [""])
+        found = Found({"xattn": turns(2), "xattn-prepared": turns(1), "diffusers": turns(3)})
+        notes = unet.notes(chosen, TINY_CONDITIONS, found)
+        self.assertIn("diffusers, takes 1.50 times xattn (", notes)
+        self.assertIn("diffusers, takes 3.00 times xattn-prepared (", notes)
+        prepared = chosen[1]
+        self.assertIn("forward_prepared", prepared.command(TINY_CONDITIONS, 3, Path("out")))
+        decoder = dataclasses.replace(TINY_CONDITIONS, case=Case(Path("/folder"), "tiny-vae", 1, 8))
+        self.assertIn("takes no text", prepared.absence(decoder))
+
     def test_says_that_something_disturbed_it(self) -> None:
         self.assertNotIn("disturbed", unet.notes(PEERS, TINY_CONDITIONS, Found(foreign_load=0.04)))
         self.assertIn("took 20% of the machine", unet.notes(PEERS, TINY_CONDITIONS, Found(foreign_load=0.2)))

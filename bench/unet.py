@@ -17,7 +17,7 @@ from typing import Any
 
 from contenders import versions
 from process import GIB, ROOT, Disturbance, end_on_sigterm, finish, has_avx512, interrupted, log, processor, scratch
-from unet_contenders import DIFFUSERS, HELD, KERNELS, NAMES, Conditions, Contender, choose, read_files
+from unet_contenders import DIFFUSERS, HELD, KERNELS, NAMES, PREPARED, Conditions, Contender, choose, read_files
 from unet_models import MODELS, Case
 
 PASSES = 3
@@ -168,7 +168,8 @@ def table(found: Found, base: str) -> str:
 
 def notes(contenders: Sequence[Contender], conditions: Conditions, found: Found) -> str:
     ours, peers = ([c.name for c in contenders if c.ours is kind and c.name not in found.failed] for kind in (True, False))
-    lines = [verdict(found, ours[0], peers), ""] if ours and peers else []
+    judged = [name for name in dict.fromkeys((*ours[:1], PREPARED.name)) if name in ours and peers]
+    lines = [verdict(found, name, peers) for name in judged] + [""] * bool(judged)
     lines += [f"{contender.name}: {contender.about}" for contender in contenders if contender.about]
     lines += [f"{peer.name} is not held: {peer.unheld}" for peer in contenders if peer.has_advantage(conditions)]
     if found.foreign_load > DISTURBED:

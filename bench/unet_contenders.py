@@ -79,20 +79,25 @@ class Contender:
 
 @dataclass(frozen=True)
 class Xattn(Contender):
-    """`xattn run`, with the kernels that are named or, for "", those that it chooses."""
+    """`xattn run`, with the kernels that are named or, for "", those that it chooses; `prepared`: the text is prepared
+    by the first pass."""
 
     kernels: str = ""
+    prepared: bool = False
 
     @property
     def ours(self) -> bool:
         return True
 
     def absence(self, conditions: Conditions) -> str | None:
+        if self.prepared and conditions.case.model.method != "forward":
+            return "left out: a decoder takes no text"
         return None if conditions.program.is_file() else f"not built: no {conditions.program}"
 
     def command(self, conditions: Conditions, passes: int, output: Path) -> list[str]:
         case = conditions.case
-        command = [str(conditions.program), "run", str(case.weights), "--method", case.model.method, "--input", str(case.inputs)]
+        method = "forward_prepared" if self.prepared else case.model.method
+        command = [str(conditions.program), "run", str(case.weights), "--method", method, "--input", str(case.inputs)]
         return [*command, "--output", str(output), "--repeat", str(passes), "--json"]
 
     def environment(self, conditions: Conditions) -> dict[str, str]:
@@ -142,13 +147,14 @@ PEERS = (
          unheld="its linear layers are those of ONNX Runtime's kernels, chosen by the processor alone, AVX-512 here"),
 )  # fmt: skip
 DIFFUSERS = PEERS[0]
-NAMES = ("xattn", *(peer.name for peer in PEERS))
+PREPARED = Xattn("xattn-prepared", "the text is prepared once, as in a denoising loop", prepared=True)
+NAMES = ("xattn", PREPARED.name, *(peer.name for peer in PEERS))
 
 
 def choose(names: Sequence[str], kernels: Sequence[str]) -> list[Contender]:
     """Those that are named, in the table's order; xattn once for each of the kinds of kernels."""
     ours = [Xattn(f"xattn {kind}".strip(), kernels=kind) for kind in kernels] if "xattn" in names else []
-    return [*ours, *(peer for peer in PEERS if peer.name in names)]
+    return [*ours, *(one for one in (PREPARED, *PEERS) if one.name in names)]
 
 
 def read_files(folder: Path) -> None:

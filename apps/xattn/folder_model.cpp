@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "support/program.h"
 #include "xattn/nn/stored_weights.h"
@@ -77,31 +78,67 @@ std::vector<Method> methods_of(AutoencoderKL model) {
        }}};
 }
 
+UNet2DConditionArguments unet_arguments(const StateDict& inputs) {
+  UNet2DConditionArguments arguments;
+  arguments.class_labels = find(inputs, "class_labels");
+  arguments.timestep_cond = find(inputs, "timestep_cond");
+  arguments.attention_mask = find(inputs, "attention_mask");
+  arguments.encoder_attention_mask = find(inputs, "encoder_attention_mask");
+  arguments.text_embeds = find(inputs, "text_embeds");
+  arguments.time_ids = find(inputs, "time_ids");
+  arguments.down_block_additional_residuals = find_list(inputs, "down_block_additional_residuals");
+  arguments.mid_block_additional_residual = find(inputs, "mid_block_additional_residual");
+  arguments.down_intrablock_additional_residuals =
+      find_list(inputs, "down_intrablock_additional_residuals");
+  return arguments;
+}
+
+/// A text, prepared when it first comes.
+class TextOfRuns {
+ public:
+  const PreparedTexts& prepared(UNet2DConditionModel& model, const at::Tensor& text,
+                                const std::optional<at::Tensor>& mask) {
+    if (!prepared_ || !text_.is_same(text)) {
+      prepared_ = model->prepare(text, mask);
+      text_ = text;
+    }
+    return *prepared_;
+  }
+
+ private:
+  at::Tensor text_;
+  std::optional<PreparedTexts> prepared_;
+};
+
 std::vector<Method> methods_of(UNet2DConditionModel model) {
-  const auto forward = [model](const StateDict& inputs) mutable {
-    UNet2DConditionArguments arguments;
-    arguments.class_labels = find(inputs, "class_labels");
-    arguments.timestep_cond = find(inputs, "timestep_cond");
-    arguments.attention_mask = find(inputs, "attention_mask");
-    arguments.encoder_attention_mask = find(inputs, "encoder_attention_mask");
-    arguments.text_embeds = find(inputs, "text_embeds");
-    arguments.time_ids = find(inputs, "time_ids");
-    arguments.down_block_additional_residuals =
-        find_list(inputs, "down_block_additional_residuals");
-    arguments.mid_block_additional_residual = find(inputs, "mid_block_additional_residual");
-    arguments.down_intrablock_additional_residuals =
-        find_list(inputs, "down_intrablock_additional_residuals");
+  const auto sample = [](const at::Tensor& tensor) {
     StateDict outputs;
-    outputs.insert("sample", model->forward(inputs["sample"], inputs["timestep"],
-                                            inputs["encoder_hidden_states"], arguments));
+    outputs.insert("sample", tensor);
     return outputs;
   };
-  return {{"forward",
-           {"sample", "timestep", "encoder_hidden_states"},
-           {"class_labels", "timestep_cond", "attention_mask", "encoder_attention_mask",
-            "text_embeds", "time_ids", "mid_block_additional_residual",
-            "down_block_additional_residuals.#", "down_intrablock_additional_residuals.#"},
-           forward}};
+  const auto forward = [=](const StateDict& inputs) mutable {
+    return sample(model->forward(inputs["sample"], inputs["timestep"],
+                                 inputs["encoder_hidden_states"], unet_arguments(inputs)));
+  };
+  const auto forward_prepared = [=, text = TextOfRuns()](const StateDict& inputs) mutable {
+    auto arguments = unet_arguments(inputs);
+    const auto& prepared = text.prepared(model, inputs["encoder_hidden_states"],
+                                         std::exchange(arguments.encoder_attention_mask, {}));
+    return sample(
+        model->forward_prepared(inputs["sample"], inputs["timestep"], prepared, arguments));
+  };
+  const std::vector<std::string> required = {"sample", "timestep", "encoder_hidden_states"},
+                                 optional = {"class_labels",
+                                             "timestep_cond",
+                                             "attention_mask",
+                                             "encoder_attention_mask",
+                                             "text_embeds",
+                                             "time_ids",
+                                             "mid_block_additional_residual",
+                                             "down_block_additional_residuals.#",
+                                             "down_intrablock_additional_residuals.#"};
+  return {{"forward", required, optional, forward},
+          {"forward_prepared", required, optional, forward_prepared}};
 }
 
 /// Whether an input's name is an argument's, and then by which name the method asks for it.

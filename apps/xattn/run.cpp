@@ -184,8 +184,10 @@ Command add_run(CLI::App& program) {
           },
           "how a SimpleUNet's latent is read as tokens, where the file does not know it")
       ->check(CLI::IsMember({"spatial", "reinterpret"}));
-  command->add_option("--method", options->method,
-                      "of a folder's model: forward, or an AutoencoderKL's encode, decode");
+  command->add_option(
+      "--method", options->method,
+      "of a folder's model: forward, an AutoencoderKL's encode, decode, or a UNet's "
+      "forward_prepared, for which the first run prepares the text");
   command->add_option("--variant", options->variant, "of a folder's weights: fp16");
   add_dtype_option(*command, options->dtype,
                    "of the model; a folder's is float32 where not given, a file's as it is");

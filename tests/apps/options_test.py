@@ -31,7 +31,7 @@ class Values(ProgramTest):
         save_safetensors(inputs_of("unet"), self.folder / "in.safetensors")
         more = ("--input", self.folder / "in.safetensors", "--output", self.folder / "out", "--method", "banana")
         line = self.fail_with(2, "xattn", "run", FOLDERS / "unet_single", *more)
-        self.assertIn("--method: expected forward of a UNet2DConditionModel, got 'banana'", line)
+        self.assertIn("--method: expected forward, forward_prepared of a UNet2DConditionModel, got 'banana'", line)
         self.assertIn("--method: ", self.fail_with(2, "xattn", "run", FILES / "cross_attention.scripted.pt", *more))
 
     def test_bounds_are_short(self) -> None:

@@ -120,6 +120,19 @@ class Run(FolderTest):
             outputs = self.run_model(folder, {argument: posterior.mean}, "--method", "decode")
             self.assert_near(outputs["sample"], decoded)
 
+    def test_prepares_a_text_for_all_runs(self) -> None:
+        folder, inputs = FOLDERS / "unet_single", inputs_of("unet")
+        text = inputs["encoder_hidden_states"]
+        inputs["encoder_attention_mask"] = torch.ones(text.shape[:2])
+        inputs["encoder_attention_mask"][:, -2:] = 0
+        with torch.no_grad():
+            expected = original("unet", folder)(**inputs).sample
+        method = ("--method", "forward_prepared", "--repeat", 3)
+        self.assert_near(self.run_model(folder, inputs, *method)["sample"], expected)
+        inputs["encoder_hidden_states"] = text + 0.01
+        with self.assertRaises(AssertionError):
+            self.assert_near(self.run_model(folder, inputs, *method)["sample"], expected)
+
     def test_variant_and_dtype(self) -> None:
         folder = FOLDERS / "unet_variant"
         whole = self.run_model(folder, inputs_of("unet"), "--variant", "fp16")["sample"]
@@ -135,7 +148,7 @@ class Run(FolderTest):
             self.assertIn("expected for forward the tensors sample, timestep", self.fail_with(3, "xattn", *command))
         given = self.file("in.safetensors", inputs)
         command = ("run", FOLDERS / "unet_single", "--input", given, "--output", self.folder / "out")
-        self.assertIn("--method: expected forward of a UNet2DConditionModel, got 'encode'",
+        self.assertIn("--method: expected forward, forward_prepared of a UNet2DConditionModel, got 'encode'",
                       self.fail_with(2, "xattn", *command, "--method", "encode"))
         self.fail_with(2, "xattn", *command, "--dtype", "int8")
         self.fail_with(2, "xattn", *command, "--heads", 3)
