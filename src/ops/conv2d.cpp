@@ -1,7 +1,6 @@
 #include "xattn/ops/conv2d.h"
 
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/ops/add.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
@@ -60,7 +59,7 @@ bool can_fuse(const at::Tensor& x, const at::Tensor& weight, const Conv2dFusion&
 at::Tensor unfused_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                           int64_t stride, int64_t padding) {
   if (can_use_winograd(x, weight, bias, stride, padding)) {
-    const auto output = cpu::winograd_conv2d(x, weight, bias, UsePrecision::current());
+    auto output = cpu::winograd_conv2d(x, weight, bias, UsePrecision::current());
     if (stride == 1) return output;
     return output.slice(2, 0, std::nullopt, stride)
         .slice(3, 0, std::nullopt, stride)
@@ -88,8 +87,8 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     input = at::upsample_nearest2d(input, {2 * input.size(2), 2 * input.size(3)});
   }
   auto output = unfused_conv2d(input, weight, bias, stride, padding);
-  if (fusion.shift.defined()) output = output + fusion.shift.unsqueeze(-1).unsqueeze(-1);
-  return fusion.residual.defined() ? fusion.residual + output : output;
+  if (fusion.shift.defined()) output = output.add(fusion.shift.unsqueeze(-1).unsqueeze(-1));
+  return fusion.residual.defined() ? fusion.residual.add(output) : output;
 }
 
 }  // namespace xattn

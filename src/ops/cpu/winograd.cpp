@@ -28,7 +28,7 @@ int64_t channels_at_once() {
 constexpr int64_t kBlockFloats = 2 << 20;
 /// Images of so few products for a pair of channels are one block, whose weights each thread
 /// transforms when it needs them: 256 large tiles.
-constexpr int64_t kFewProducts = 256 * 36;
+constexpr int64_t kFewProducts = 256 * int64_t{36};
 
 int64_t tiles_in(int64_t images, int64_t height, int64_t width, const WinogradTiles& of) {
   return images * divide_up(height, of.out) * divide_up(width, of.out);
@@ -299,7 +299,7 @@ at::Tensor winograd_conv2d(const at::Tensor& x, const at::Tensor& weight, const 
   const auto weights = weight.contiguous().flatten(1);
   auto shift = contiguous(bias);
   if (fusion.shift.defined()) {
-    shift = bias.defined() ? fusion.shift + bias : fusion.shift.contiguous();
+    shift = bias.defined() ? fusion.shift.add(bias) : fusion.shift.contiguous();
   }
   Convolution(tiles, source, weights, shift, residual, out).compute();
   return out;
