@@ -27,6 +27,12 @@ std::vector<at::Tensor> find_list(const StateDict& inputs, const std::string& na
   return list;
 }
 
+StateDict sample(const at::Tensor& tensor) {
+  StateDict outputs;
+  outputs.insert("sample", tensor);
+  return outputs;
+}
+
 // What the methods of each class of `AnyModel` take and give.
 
 template <typename Text>
@@ -55,11 +61,6 @@ std::vector<Method> methods_of(CLIPTextModelWithProjection model) {
 }
 
 std::vector<Method> methods_of(AutoencoderKL model) {
-  const auto sample = [](const at::Tensor& tensor) {
-    StateDict outputs;
-    outputs.insert("sample", tensor);
-    return outputs;
-  };
   const auto encode = [model](const StateDict& inputs) mutable {
     const auto distribution = model->encode(inputs["x"]);
     StateDict outputs;
@@ -93,29 +94,26 @@ UNet2DConditionArguments unet_arguments(const StateDict& inputs) {
   return arguments;
 }
 
-/// A text, prepared when it first comes.
+/// A text with its mask, prepared when it first comes.
 class TextOfRuns {
  public:
   const PreparedTexts& prepared(UNet2DConditionModel& model, const at::Tensor& text,
                                 const std::optional<at::Tensor>& mask) {
-    if (!prepared_ || !text_.is_same(text)) {
+    const auto mask_or_none = mask.value_or(at::Tensor());
+    if (!prepared_ || !text_.is_same(text) || !mask_.is_same(mask_or_none)) {
       prepared_ = model->prepare(text, mask);
       text_ = text;
+      mask_ = mask_or_none;
     }
     return *prepared_;
   }
 
  private:
-  at::Tensor text_;
+  at::Tensor text_, mask_;
   std::optional<PreparedTexts> prepared_;
 };
 
 std::vector<Method> methods_of(UNet2DConditionModel model) {
-  const auto sample = [](const at::Tensor& tensor) {
-    StateDict outputs;
-    outputs.insert("sample", tensor);
-    return outputs;
-  };
   const auto forward = [=](const StateDict& inputs) mutable {
     return sample(model->forward(inputs["sample"], inputs["timestep"],
                                  inputs["encoder_hidden_states"], unet_arguments(inputs)));
