@@ -47,16 +47,16 @@ void add_weights_dtype_option(CLI::App& command, std::optional<at::ScalarType>& 
           "computes in float32 all the same, on the CPU");
 }
 
-void check_weights_dtype(const std::optional<at::ScalarType>& weights_dtype, at::ScalarType dtype,
-                         at::Device device) {
-  if (!weights_dtype) return;
+void check_float32_on_cpu(const std::string& option, bool is_given, at::ScalarType dtype,
+                          at::Device device) {
+  if (!is_given) return;
   if (dtype != at::kFloat) {
-    throw UsageError(
-        fmt::format("--weights-dtype: expected none beside --dtype {}", dtype_text(dtype)));
+    throw UsageError(fmt::format("{}: expected none beside --dtype {}, only float32 has it", option,
+                                 dtype_text(dtype)));
   }
   if (!device.is_cpu()) {
     throw UsageError(
-        fmt::format("--weights-dtype: expected none on {}, only on the CPU", device.str()));
+        fmt::format("{}: expected none on {}, only on the CPU", option, device.str()));
   }
 }
 

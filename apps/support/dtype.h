@@ -27,9 +27,8 @@ void add_dtype_option(CLI::App& command, std::optional<at::ScalarType>& dtype,
 void add_weights_dtype_option(CLI::App& command, std::optional<at::ScalarType>& dtype,
                               const std::string& models);
 
-/// Throws `UsageError` where --weights-dtype is given beside a --dtype or a --device that leaves it
-/// no part.
-void check_weights_dtype(const std::optional<at::ScalarType>& weights_dtype, at::ScalarType dtype,
-                         at::Device device);
+/// Throws `UsageError` where an option is given that only float32 on the CPU knows.
+void check_float32_on_cpu(const std::string& option, bool is_given, at::ScalarType dtype,
+                          at::Device device);
 
 }  // namespace xattn::apps

@@ -1,10 +1,8 @@
 #include "support/precision.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
+#include <string>
 
-#include "core/check.h"
 #include "support/program.h"
 
 namespace xattn::apps {
@@ -19,19 +17,6 @@ void add_precision_option(CLI::App& command, std::optional<Precision>& precision
         precision = text == "fast" ? Precision::kFast : Precision::kPrecise;
       },
       "of float32 on the CPU: fast (without it), within 1e-5 of Python's, or precise, within 3e-6");
-}
-
-void check_precision(const std::optional<Precision>& precision, at::ScalarType dtype,
-                     at::Device device) {
-  if (!precision) return;
-  if (dtype != at::kFloat) {
-    throw UsageError(fmt::format(
-        "--precision: expected none beside --dtype {}, only float32 has it", dtype_text(dtype)));
-  }
-  if (!device.is_cpu()) {
-    throw UsageError(
-        fmt::format("--precision: expected none on {}, only on the CPU", device.str()));
-  }
 }
 
 }  // namespace xattn::apps

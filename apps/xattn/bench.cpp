@@ -20,12 +20,15 @@
 #include "io/json.h"
 #include "layer_bench.h"
 #include "support/difference.h"
+#include "support/plan.h"
 #include "support/process.h"
 #include "support/program.h"
 #include "timing.h"
 #include "xattn/core/error.h"
+#include "xattn/io/plan_file.h"
 #include "xattn/io/safetensors.h"
 #include "xattn/models/simple_unet/simple_unet.h"
+#include "xattn/ops/plan.h"
 
 namespace xattn::apps {
 namespace {
@@ -37,6 +40,7 @@ struct BenchOptions {
   std::string cases;
   std::string worker;
   std::string folder;
+  std::string plan, tune;
 };
 
 // --- a worker of bench/compare.py: JSON lines on stdin and stdout ---
@@ -197,10 +201,28 @@ void print_text(const nlohmann::ordered_json& result) {
 }
 
 void print_layer(const nlohmann::ordered_json& row) {
-  fmt::print("  {:<28}{:>9.3f} ms {:>9.3f} ms {:>7.2f}x   difference {:.0e}\n",
+  fmt::print("  {:<28}{:>9.3f} ms {:>9.3f} ms {:>7.2f}x   difference {:.0e}   {}\n",
              row["case"].get<std::string>(), row["milliseconds"].get<double>(),
              row["milliseconds_of_libtorch"].get<double>(),
-             row["times_as_fast_as_libtorch"].get<double>(), row["difference"].get<double>());
+             row["times_as_fast_as_libtorch"].get<double>(), row["difference"].get<double>(),
+             row["algorithm"].get<std::string>());
+}
+
+int tune(const BenchOptions& options, const std::vector<LayerCase>& cases) {
+  if (cases.empty()) {
+    throw UsageError(fmt::format("--tune: expected a --case of layers, got '{}'", options.cases));
+  }
+  Plan plan = options.plan.empty() ? Plan() : load_plan(options.plan), measured;
+  if (!options.json) fmt::print("layers: what each algorithm takes, from the fastest\n");
+  for (const auto& test : cases) {
+    auto one = tune_layer(test);
+    if (!options.json) fmt::print("{}", layers_table(one));
+    measured.layers.merge(one.layers);
+  }
+  if (options.json) fmt::print("{}\n", layers_json(measured).dump(2));
+  measured.layers.merge(plan.layers);
+  save_plan(options.tune, measured);
+  return kDone;
 }
 
 int bench(const BenchOptions& options) {
@@ -208,6 +230,9 @@ int bench(const BenchOptions& options) {
   if (options.threads > 0) at::set_num_threads(options.threads);
   if (!options.worker.empty()) return serve(options);
   const auto cases = cases_with(options.cases);
+  if (!options.tune.empty()) return tune(options, cases.layers);
+  auto plan = options.plan.empty() ? Plan() : load_plan(options.plan);
+  const UsePlan use_plan(plan);
   const auto peak = peak_flops();
   nlohmann::ordered_json document = {{"threads", at::get_num_threads()},
                                      {"sgemm_gflops", peak / 1e9},
@@ -224,10 +249,10 @@ int bench(const BenchOptions& options) {
     if (!options.json) print_text(result);
   }
   if (!options.json && !cases.layers.empty()) {
-    fmt::print("layers: ours, LibTorch's, times as fast as LibTorch's\n");
+    fmt::print("layers: ours, LibTorch's, times as fast as LibTorch's, the algorithm\n");
   }
   for (const auto& test : cases.layers) {
-    document["layers"].push_back(measure_layer(test, options.rounds));
+    document["layers"].push_back(measure_layer(test, options.rounds, plan));
     if (!options.json) print_layer(document["layers"].back());
   }
   if (options.json) fmt::print("{}\n", document.dump(2));
@@ -256,7 +281,12 @@ Command add_bench(CLI::App& program) {
                      ->check(CLI::IsMember(contender_names()));
   auto* folder = command->add_option("--folder", options->folder,
                                      "a worker's weights.safetensors and input.safetensors");
+  auto* plan = add_plan_option(*command, options->plan);
+  auto* tune = add_tune_option(*command, options->tune,
+                               "a file for a plan: measures each algorithm of the layers instead");
   worker->needs(folder)->excludes(cases)->excludes(json)->excludes(rounds);
+  worker->excludes(plan)->excludes(tune);
+  tune->excludes(rounds);
   folder->needs(worker);
   return [options] { return bench(*options); };
 }

@@ -14,6 +14,7 @@
 #include "scheduler_name.h"
 #include "support/checks.h"
 #include "support/dtype.h"
+#include "support/plan.h"
 #include "support/precision.h"
 #include "support/program.h"
 #include "support/terminal.h"
@@ -120,6 +121,7 @@ void add_machine_options(CLI::App& command, GenerateOptions& options) {
       "of the models: fp32 (without it), fp16, bf16 or fp64, or Python's names");
   add_weights_dtype_option(command, options.weights_dtype, "the models");
   add_precision_option(command, options.precision);
+  add_plan_option(command, options.plan);
   command.add_option("--variant", options.variant, "of the models' weights: fp16");
   command.add_option("--threads", options.threads, "of the CPU; without it, all")
       ->check(whole_number_between(1, 4096));

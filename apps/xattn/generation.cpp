@@ -22,14 +22,15 @@
 #include "support/device.h"
 #include "support/dtype.h"
 #include "support/interrupt.h"
-#include "support/precision.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 #include "support/terminal.h"
 #include "support/terminal_picture.h"
 #include "xattn/images/load_image.h"
 #include "xattn/images/png.h"
+#include "xattn/io/plan_file.h"
 #include "xattn/io/safetensors.h"
+#include "xattn/ops/plan.h"
 #include "xattn/pipelines/stable_diffusion_pipeline.h"
 #include "xattn/pipelines/stable_diffusion_xl_pipeline.h"
 #include "xattn/pretrained/open_scheduler.h"
@@ -134,8 +135,12 @@ void Generation::enter(GenerationStage stage, const std::string& doing) {
 void Generation::load() {
   bar_.say("loading " + folder_name(options_.model));
   device_ = parse_device(options_.device);
-  check_weights_dtype(options_.weights_dtype, options_.dtype, device_);
-  check_precision(options_.precision, options_.dtype, device_);
+  const auto check = [&](const char* option, bool is_given) {
+    check_float32_on_cpu(option, is_given, options_.dtype, device_);
+  };
+  check("--weights-dtype", options_.weights_dtype.has_value());
+  check("--precision", options_.precision.has_value());
+  check("--plan", !options_.plan.empty());
   if (!options_.init_image.empty()) arguments_.image = {load_image(options_.init_image)};
   if (!options_.mask_image.empty()) arguments_.mask_image = {load_image(options_.mask_image)};
   pipeline_ = open_pipeline(options_.model, {.dtype = options_.dtype,
@@ -326,6 +331,8 @@ std::string Generation::stopped_line() const {
 int Generation::run() {
   const UsePrecision precision(options_.precision.value_or(Precision::kFast));
   report_.threads = at::get_num_threads();
+  auto plan = options_.plan.empty() ? Plan() : load_plan(options_.plan);
+  const UsePlan use_plan(plan);
   load();
   interrupt_.wait_for_the_run();
   try {

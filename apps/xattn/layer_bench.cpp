@@ -8,6 +8,7 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -222,6 +223,15 @@ void add_self_attention_cases(std::vector<LayerCase>& cases) {
   cases.push_back(self_attention_case(1, 1, 4096, 512));
 }
 
+/// Of what was computed: a 1×1 convolution is a linear layer, too, and is named first.
+std::string algorithm_of(const Plan& plan) {
+  std::vector<std::string> algorithms;
+  for (const auto& [name, choice] : plan.layers) {
+    if (choice.uses > 0) algorithms.push_back(choice.algorithm);
+  }
+  return fmt::format("{}", fmt::join(algorithms, ", "));
+}
+
 }  // namespace
 
 std::vector<LayerCase> layer_cases() {
@@ -234,7 +244,16 @@ std::vector<LayerCase> layer_cases() {
   return cases;
 }
 
-nlohmann::ordered_json measure_layer(const LayerCase& test, int rounds) {
+Plan tune_layer(const LayerCase& test) {
+  Plan plan;
+  const UsePlan use(plan, Planning::kMeasure);
+  test.make().ours();
+  return plan;
+}
+
+nlohmann::ordered_json measure_layer(const LayerCase& test, int rounds, const Plan& known) {
+  auto plan = known;
+  const UsePlan use(plan);
   const auto [ours, theirs] = test.make();
   std::vector<double> our_seconds, their_seconds, ratios;
   for (int round = 0; round < rounds; ++round) {
@@ -243,6 +262,7 @@ nlohmann::ordered_json measure_layer(const LayerCase& test, int rounds) {
     ratios.push_back(their_seconds.back() / our_seconds.back());
   }
   return {{"case", test.name},
+          {"algorithm", algorithm_of(plan)},
           {"milliseconds", median(our_seconds) * 1e3},
           {"milliseconds_of_libtorch", median(their_seconds) * 1e3},
           {"times_as_fast_as_libtorch", median(ratios)},

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "xattn/ops/plan.h"
+
 namespace xattn::apps {
 
 /// A layer's product by ours and by LibTorch's, of the same tensors.
@@ -26,7 +28,11 @@ struct LayerCase {
 /// of its autoencoder's decoder.
 std::vector<LayerCase> layer_cases();
 
-/// Times ours beside LibTorch's: the ratio is the median of the rounds'.
-nlohmann::ordered_json measure_layer(const LayerCase& test, int rounds);
+/// Times ours, by the algorithms of a plan, beside LibTorch's: the ratio is the median of the
+/// rounds'.
+nlohmann::ordered_json measure_layer(const LayerCase& test, int rounds, const Plan& known);
+
+/// Times each algorithm that a layer may take.
+Plan tune_layer(const LayerCase& test);
 
 }  // namespace xattn::apps

@@ -22,11 +22,14 @@
 #include "support/device.h"
 #include "support/dtype.h"
 #include "support/module_file.h"
+#include "support/plan.h"
 #include "support/precision.h"
 #include "support/process.h"
 #include "support/program.h"
 #include "xattn/core/error.h"
+#include "xattn/io/plan_file.h"
 #include "xattn/io/safetensors.h"
+#include "xattn/ops/plan.h"
 
 namespace xattn::apps {
 namespace {
@@ -44,6 +47,7 @@ struct RunOptions {
   std::optional<at::ScalarType> dtype;
   std::string device = "cpu";
   std::optional<Precision> precision;
+  std::string plan, tune;
   int repeat = 1;
   bool json = false;
 };
@@ -82,7 +86,6 @@ RunTarget open_folder(const RunOptions& options) {
   PretrainedOptions pretrained;
   pretrained.dtype = options.dtype.value_or(at::kFloat);
   pretrained.device = parse_device(options.device);
-  check_weights_dtype(options.weights_dtype, pretrained.dtype, pretrained.device);
   pretrained.weights_dtype = options.weights_dtype;
   pretrained.variant = options.variant;
   const FolderModel model(open_pretrained(options.model, pretrained));
@@ -118,8 +121,18 @@ int run(const CLI::App& command, const RunOptions& options) {
   }
   check_output("--output", options.output, {options.model, options.input});
 
-  check_precision(options.precision, options.dtype.value_or(at::kFloat),
-                  parse_device(options.device));
+  if (!options.tune.empty()) {
+    check_output("--tune", options.tune, {options.model, options.input, options.output});
+  }
+  const auto check = [&](const char* option, bool is_given) {
+    check_float32_on_cpu(option, is_given, options.dtype.value_or(at::kFloat),
+                         parse_device(options.device));
+  };
+  check("--weights-dtype", options.weights_dtype.has_value());
+  check("--precision", options.precision.has_value());
+  check("--plan", !options.plan.empty());
+  check("--tune", !options.tune.empty());
+  auto plan = options.plan.empty() ? Plan() : load_plan(options.plan);
   const UsePrecision use(options.precision.value_or(Precision::kFast));
 
   const auto resident_before = resident_bytes();
@@ -130,16 +143,20 @@ int run(const CLI::App& command, const RunOptions& options) {
   const auto inputs = load_checkpoint(options.input).tensors;
   StateDict outputs;
   std::vector<double> seconds;
+  const auto planning = options.tune.empty() ? Planning::kEstimate : Planning::kMeasure;
   for (int i = 0; i < options.repeat; ++i) {
     const Stopwatch running;
+    const UsePlan use_plan(plan, planning);
     outputs = subject.call(inputs);
     seconds.push_back(running.seconds());
   }
   save_safetensors(options.output, outputs);
+  if (!options.tune.empty()) save_plan(options.tune, plan);
   if (options.json) {
     nlohmann::ordered_json report = {{"class", subject.class_name}, {"method", subject.method}};
     report.update(load);
     report["kernels"] = cpu::use_kernels() ? cpu::kernels().name : "torch";
+    report["layers"] = layers_json(plan);
     report["seconds"] = seconds;
     report["peak_bytes"] = peak_bytes();
     for (const auto& item : outputs) report["outputs"][item.key()] = item.value().sizes().vec();
@@ -147,6 +164,7 @@ int run(const CLI::App& command, const RunOptions& options) {
     return kDone;
   }
   fmt::print("{}\n", subject.description);
+  if (!options.tune.empty()) fmt::print("{}", layers_table(plan));
   if (options.repeat > 1) fmt::print("seconds: {:.3g}\n", fmt::join(seconds, ", "));
   for (const auto& item : outputs) {
     fmt::print("{}: {} [{}]\n", options.output, item.key(), fmt::join(item.value().sizes(), ", "));
@@ -193,10 +211,14 @@ Command add_run(CLI::App& program) {
                    "of the model; a folder's is float32 where not given, a file's as it is");
   add_weights_dtype_option(*command, options->weights_dtype, "a folder's model");
   add_precision_option(*command, options->precision);
+  add_plan_option(*command, options->plan);
+  add_tune_option(*command, options->tune,
+                  "a file for a plan: the first run measures each layer's algorithms, those that "
+                  "--plan does not know");
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
   command->add_option("--repeat", options->repeat, "runs, for their times")
       ->check(CLI::Range(1, 1000));
-  command->add_flag("--json", options->json, "print the model, times and peaks of memory as JSON");
+  command->add_flag("--json", options->json, "print the model, its layers' algorithms, times and peaks of memory as JSON");
   return [options, command] { return run(*command, *options); };
 }
 

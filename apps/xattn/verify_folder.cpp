@@ -320,7 +320,8 @@ int verify_folder(const VerifyFolderOptions& options) {
   const auto recorded = dtype_of(recording);
   pretrained.dtype = options.dtype.value_or(options.weights_dtype ? at::kFloat : recorded);
   pretrained.device = parse_device(options.device);
-  check_weights_dtype(options.weights_dtype, pretrained.dtype, pretrained.device);
+  check_float32_on_cpu("--weights-dtype", options.weights_dtype.has_value(), pretrained.dtype,
+                       pretrained.device);
   pretrained.weights_dtype = options.weights_dtype;
   const FolderModel model(open_pretrained(options.folder, pretrained));
 

@@ -16,6 +16,7 @@
 #include <xattn/images/resize.h>
 #include <xattn/io/checkpoint.h>
 #include <xattn/io/checkpoint_info.h>
+#include <xattn/io/plan_file.h>
 #include <xattn/io/safetensors.h>
 #include <xattn/io/state_dict.h>
 #include <xattn/models/autoencoder_kl/autoencoder_kl.h>
@@ -69,6 +70,7 @@
 #include <xattn/ops/geglu.h>
 #include <xattn/ops/group_norm.h>
 #include <xattn/ops/linear.h>
+#include <xattn/ops/plan.h>
 #include <xattn/ops/precision.h>
 #include <xattn/ops/prepared_text.h>
 #include <xattn/pipelines/cancellation.h>

@@ -5,9 +5,15 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "core/check.h"
 #include "ops/check_prepared.h"
@@ -15,8 +21,10 @@
 #include "ops/cpu/choice.h"
 #include "ops/gradient.h"
 #include "ops/kernel_arguments.h"
+#include "ops/planned.h"
 #include "ops/recorded_attention.h"
 #include "xattn/ops/attention.h"
+#include "xattn/ops/attention_path.h"
 #include "xattn/ops/linear.h"
 
 namespace xattn {
@@ -87,6 +95,25 @@ void check_text(const at::Tensor& image_features, const PreparedText& text) {
   if (!text.versions.are_current()) throw_changed(kCrossAttentionOp);
 }
 
+std::string name_of(const AttentionShape& shape, bool prepared) {
+  const auto& [batch, image_tokens, text_tokens, heads, width, text_width, inner, out] = shape;
+  const auto name = fmt::format("cross_attention {}x{}x{}->{}, {} heads", batch, text_tokens,
+                                text_width, inner, heads);
+  return prepared ? name + ", prepared"
+                  : name + fmt::format(", {}x{}->{}", image_tokens, width, out);
+}
+
+/// `choose_attention_path`'s, unless this thread's plan says another.
+AttentionPath planned_path(const AttentionShape& shape, bool prepared) {
+  std::array paths = {AttentionPath::kFolded, AttentionPath::kBlocked, AttentionPath::kSdpa,
+                      AttentionPath::kExplicit};
+  std::swap(paths[0], *std::find(paths.begin(), paths.end(), choose_attention_path(shape, prepared)));
+  const std::vector<std::string> texts = {to_string(paths[0]), to_string(paths[1]),
+                                          to_string(paths[2]), to_string(paths[3])};
+  const std::vector<std::string_view> names(texts.begin(), texts.end());
+  return paths[choose_algorithm([&] { return name_of(shape, prepared); }, names)];
+}
+
 }  // namespace
 
 bool layer_wants_gradient(const CrossAttentionWeights& weights, const at::Tensor& features) {
@@ -130,8 +157,8 @@ PreparedText prepare_text(const CrossAttentionWeights& weights, const at::Tensor
   }
   const bool can = can_use_blocks(weights, text_features) && !(mask && mask->requires_grad());
   if (path == AttentionPath::kAuto && can) {
-    path = choose_attention_path(shape_of(weights, text_features, image_tokens.value_or(1)),
-                                 /*prepared=*/!image_tokens);
+    path = planned_path(shape_of(weights, text_features, image_tokens.value_or(1)),
+                        /*prepared=*/!image_tokens);
   }
   const bool by_blocks = can && (path == AttentionPath::kBlocked || path == AttentionPath::kFolded);
   if (!by_blocks && path != AttentionPath::kExplicit) path = AttentionPath::kSdpa;

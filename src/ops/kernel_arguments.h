@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "ops/cpu/choice.h"
 #include "ops/gradient.h"
 
 namespace xattn {
@@ -41,12 +42,12 @@ inline std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
 
 /// Whether our kernels may compute something of these three: float32 on the CPU, a weight that may
 /// be stored narrower, a bias that is undefined or has an element for each of the weight's first
-/// dimension, no gradient, no autocast.
+/// dimension, no gradient, no autocast, and kernels that are not switched off.
 ///
 /// What does not fit is LibTorch's to refuse, and autocast's casts are LibTorch's to make.
 inline bool kernels_can_take(const at::Tensor& x, const at::Tensor& weight,
                              const at::Tensor& bias) {
-  return is_plain_float(x) && is_packable(weight) && weight.dim() > 0 &&
+  return cpu::use_kernels() && is_plain_float(x) && is_packable(weight) && weight.dim() > 0 &&
          (!bias.defined() ||
           (is_plain_float(bias) && bias.dim() == 1 && bias.size(0) == weight.size(0))) &&
          !is_autocast(at::kCPU) && !wants_gradient({x, weight, bias});

@@ -1,11 +1,13 @@
 #include "ops/self_attention.h"
 
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <fmt/format.h>
 
 #include "ops/cpu/choice.h"
 #include "ops/cpu/self_attention.h"
 #include "ops/gradient.h"
 #include "ops/kernel_arguments.h"
+#include "ops/planned.h"
 #include "xattn/ops/cross_attention.h"
 #include "xattn/ops/linear.h"
 
@@ -14,7 +16,7 @@ namespace {
 
 /// Whether our kernels may compute it. What does not fit is LibTorch's to refuse.
 bool can_attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
-  return is_plain_float(query) && is_plain_float(key) && is_plain_float(value) &&
+  return cpu::use_kernels() && is_plain_float(query) && is_plain_float(key) && is_plain_float(value) &&
          query.dim() == 4 && key.dim() == 4 && query.numel() > 0 && key.numel() > 0 &&
          key.sizes() == value.sizes() && query.size(0) == key.size(0) &&
          query.size(1) == key.size(1) && query.size(3) == key.size(3) && !is_autocast(at::kCPU) &&
@@ -25,11 +27,18 @@ bool can_attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor
 
 at::Tensor scaled_dot_product_attention(const at::Tensor& query, const at::Tensor& key,
                                         const at::Tensor& value, double divisor) {
-  if (can_attend(query, key, value) &&
-      cpu::self_attention_is_faster(query.size(2), key.size(2), query.size(3))) {
-    return cpu::self_attention(query, key, value, divisor);
-  }
-  return at::scaled_dot_product_attention(query, key, value, {}, 0.0, false, 1 / divisor);
+  const auto compute = [&](bool ours) {
+    return ours
+               ? cpu::self_attention(query, key, value, divisor)
+               : at::scaled_dot_product_attention(query, key, value, {}, 0.0, false, 1 / divisor);
+  };
+  if (!can_attend(query, key, value)) return compute(/*ours=*/false);
+  return by_ours_or_libtorchs(
+      cpu::self_attention_is_faster(query.size(2), key.size(2), query.size(3)),
+      [&] {
+        return fmt::format("attention {} of {}", sizes_name(query.sizes()), key.size(2));
+      },
+      compute);
 }
 
 bool self_attention_is_faster(const CrossAttentionWeights& weights, const at::Tensor& features) {

@@ -53,6 +53,8 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--dtype": (("float16",), BOTH),
         "--weights-dtype": (("bf16",), FOLDER_ONLY),
         "--precision": (("precise",), BOTH),
+        "--plan": (("absent.json",), BOTH),
+        "--tune": (("plan.json",), BOTH),
         "--device": (("cuda:99",), BOTH),
         "--repeat": ((2,), BOTH),
         "--json": ((), BOTH),
@@ -91,6 +93,7 @@ TABLE: dict[str, dict[str, tuple[Words, dict[str, str]]]] = {
         "--device": (("cuda:99",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--dtype": (("bf16",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED}),
         "--precision": (("precise",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
+        "--plan": (("absent.json",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--weights-dtype": (("bf16",), {"sd2": HONOURED, EMBEDDED: HONOURED, "xl": HONOURED, "lcm": HONOURED}),
         "--variant": (("fp16",), {"sd2": HONOURED, EMBEDDED: HONOURED}),
         "--threads": ((1, "--json"), {"sd2": HONOURED}),
@@ -197,7 +200,7 @@ class Options(ProgramTest):
             value = (self.record(),)
         if option == "--prompt-file":
             (self.folder / "prompts.txt").write_text("a blue dog\n")
-        if option in ("--prompt-file", "--save-latents"):
+        if option in ("--prompt-file", "--save-latents", "--plan", "--tune"):
             value = (self.folder / str(value[0]),)
         if option == "--force":
             self.out.write_text("another's")
@@ -365,6 +368,16 @@ def has_no_such_weights(test: Options, result: Result, kind: str) -> None:
     test.assertIn(".fp16.", result.stderr)
 
 
+def asks_for_a_plan(test: Options, result: Result, kind: str) -> None:
+    test.assertEqual(result.returncode, 3)  # one that is there: plan_test.py
+    test.assertIn("absent.json: ", result.stderr)
+
+
+def writes_a_plan(test: Options, result: Result, kind: str) -> None:
+    writes_outputs(test, result, kind)
+    test.assertTrue(json.loads((test.folder / "plan.json").read_text())["layers"])
+
+
 def saves_latents(test: Options, result: Result, kind: str) -> None:
     makes_the_same_picture(test, result, kind)
     test.assertEqual(set(load_safetensors(test.folder / "latents.safetensors")[0]), {"latents"})
@@ -412,6 +425,8 @@ EFFECTS: dict[tuple[str, str], Effect] = {
     ("verify", "--dtype"): compares_in_doubles,
     ("", "--output-variant"): writes_files("diffusion_pytorch_model.fp16.safetensors"),
     ("", "--max-shard-size"): writes_files("*-00002-of-*.safetensors"),
+    ("", "--plan"): asks_for_a_plan,
+    ("", "--tune"): writes_a_plan,
     ("", "--heads"): takes_heads,
     ("", "--token-layout"): writes_tensors("output"),
     ("", "--method"): writes_tensors("mean", "logvar"),

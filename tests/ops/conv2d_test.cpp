@@ -33,9 +33,9 @@ at::Tensor weight_of(int64_t out_channels, int64_t in_channels) {
   return torch::randn({out_channels, in_channels, 3, 3}) / (3 * std::sqrt(in_channels));
 }
 
-class WinogradConv2d : public ::testing::TestWithParam<Precision> {
+class WinogradConv2d : public ::testing::TestWithParam<cpu::WinogradWay> {
  protected:
-  const double tolerance_ = GetParam() == Precision::kFast ? kTolerance : kPreciseTolerance;
+  const double tolerance_ = GetParam().tile == 4 ? kTolerance : kPreciseTolerance;
 
   static at::Tensor winograd(const at::Tensor& x, const at::Tensor& weight,
                              const at::Tensor& bias) {
@@ -111,10 +111,28 @@ TEST_P(WinogradConv2d, NoticesAChangedWeight) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Conv2d, WinogradConv2d,
-                         ::testing::Values(Precision::kFast, Precision::kPrecise),
+                         ::testing::Values(cpu::WinogradWay{4, false}, cpu::WinogradWay{4, true},
+                                           cpu::WinogradWay{2, false}, cpu::WinogradWay{2, true}),
                          [](const auto& info) {
-                           return info.param == Precision::kFast ? "fast" : "precise";
+                           return std::to_string(info.param.tile) +
+                                  (info.param.by_channels ? "_by_channels" : "_by_tiles");
                          });
+
+TEST(WinogradWays, AreThoseThatThePrecisionAllowsAndThatAreNearTheBest) {
+  for (const int64_t size : {1, 8, 16, 32, 64, 256}) {
+    for (const auto precision : {Precision::kFast, Precision::kPrecise}) {
+      const auto ways = cpu::winograd_ways(1, size, size, precision);
+      ASSERT_FALSE(ways.empty());
+      bool has_large_tiles = false;
+      for (const auto& way : ways) has_large_tiles |= way.tile == 4;
+      EXPECT_EQ(has_large_tiles, precision == Precision::kFast);
+      EXPECT_EQ(ways[0].by_channels, size <= 64 && (size <= 32 || precision == Precision::kFast));
+    }
+  }
+  // Weights count for few pixels, and small tiles have fewer of them.
+  EXPECT_EQ(cpu::winograd_ways(1, 8, 8, Precision::kFast)[0].tile, 2);
+  EXPECT_EQ(cpu::winograd_ways(2, 8, 8, Precision::kFast)[0].tile, 4);
+}
 
 TEST(Conv2dChoice, IsTheSameEachTime) {
   for (const int64_t pixels : {0, 64, 1024, 65536}) {

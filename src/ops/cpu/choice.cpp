@@ -1,5 +1,6 @@
 #include "ops/cpu/choice.h"
 
+#include <array>
 #include <cstdlib>
 #include <string_view>
 
@@ -75,6 +76,28 @@ bool winograd_is_faster(int64_t pixels, int64_t stride) {
   constexpr int64_t kFewPixels = 512;
   return pixels > 0 && (stride == 1 || (stride == 2 && pixels <= kFewPixels)) &&
          kernels_are_faster();
+}
+
+std::vector<WinogradWay> winograd_ways(int64_t images, int64_t height, int64_t width,
+                                       Precision precision) {
+  // Up to there weights count, of which a small tile makes less than half.
+  constexpr int64_t kFewPixels = 64;
+  // Up to 256 large tiles, pixels are transformed first and weights pass by once. Far from there
+  // the other order is hopeless, or takes a lot of memory.
+  constexpr int64_t kFewProducts = 256 * int64_t{36}, kFar = 4;
+  const bool small_is_best = precision == Precision::kPrecise || images * height * width <= kFewPixels;
+  std::vector<WinogradWay> ways;
+  for (const int tile : small_is_best ? std::array{2, 4} : std::array{4, 2}) {
+    if (tile == 4 && precision == Precision::kPrecise) continue;
+    const auto tiles = images * ((height + tile - 1) / tile) * ((width + tile - 1) / tile),
+               products = tiles * (tile + 2) * (tile + 2);
+    const bool is_few = products <= kFewProducts;
+    ways.push_back({tile, is_few});
+    if (is_few ? products * kFar > kFewProducts : products <= kFar * kFewProducts) {
+      ways.push_back({tile, !is_few});
+    }
+  }
+  return ways;
 }
 
 bool linear_conv2d_is_faster(int64_t pixels) {

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
+
+#include "xattn/ops/precision.h"
 
 namespace xattn::cpu {
 
@@ -35,6 +38,21 @@ bool self_attention_is_faster(int64_t queries, int64_t keys, int64_t width);
 /// Whether `cpu::winograd_conv2d` is faster than LibTorch's convolution with such a stride of
 /// images of so many pixels together. It says the same whenever it is asked on one machine.
 bool winograd_is_faster(int64_t pixels, int64_t stride);
+
+/// One of Winograd's ways to compute a 3×3 convolution.
+struct WinogradWay {
+  /// Height and width of the result's tiles: 4 for F(4×4, 3×3), or 2 for F(2×2, 3×3), which takes
+  /// more products and rounds less.
+  int tile = 4;
+  /// Whether each thread takes channels of the result, and transforms their weights as it needs
+  /// them; or tiles of it, after all weights are transformed.
+  bool by_channels = false;
+};
+
+/// The ways that such a precision allows and that are worth a trial, from what is believed best for
+/// so many images of a result's height and width. It says the same whenever it is asked.
+std::vector<WinogradWay> winograd_ways(int64_t images, int64_t height, int64_t width,
+                                       Precision precision);
 
 /// Whether a linear layer over so many pixels is faster than LibTorch's 1×1 convolution. It says
 /// the same whenever it is asked on one machine.

@@ -26,18 +26,6 @@ int64_t channels_at_once() {
 }
 /// Floats of a block's factors and products together: they stay in the last cache.
 constexpr int64_t kBlockFloats = 2 << 20;
-/// Images of so few products for a pair of channels are one block, whose weights each thread
-/// transforms when it needs them: 256 large tiles.
-constexpr int64_t kFewProducts = 256 * int64_t{36};
-
-int64_t tiles_in(int64_t images, int64_t height, int64_t width, const WinogradTiles& of) {
-  return images * divide_up(height, of.out) * divide_up(width, of.out);
-}
-
-bool has_few_tiles(int64_t tiles, const WinogradTiles& of) {
-  return tiles * of.positions() <= kFewProducts;
-}
-
 at::Tensor contiguous(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.contiguous() : tensor;
 }
@@ -81,11 +69,6 @@ class Convolution {
         tiles_of_image_(divide_up(height_, tile_.out) * across_),
         tiles_(out.size(0) * tiles_of_image_) {}
 
-  void compute() const {
-    has_few_tiles(tiles_, tile_) ? compute_by_channels() : compute_by_tiles();
-  }
-
- private:
   /// All tiles at once; each thread takes panels of the result's channels, and transforms their
   /// weights part by part. Factors of a part lie side by side, in the order in which they are read.
   void compute_by_channels() const {
@@ -122,7 +105,7 @@ class Convolution {
     });
   }
 
-  /// Block by block of tiles, each by one thread from its pixels to its result.
+  /// Weights first; then block by block of tiles, each by one thread from its pixels to its result.
   void compute_by_tiles() const {
     const auto weights_step = apart(panels_ * panel_floats_);
     const AlignedFloats weights(positions_ * weights_step);
@@ -153,6 +136,7 @@ class Convolution {
     });
   }
 
+ private:
   /// Calls use(image, tiles in a row, how many tiles came before).
   template <typename Use>
   void for_each_row(int64_t first, int64_t tiles, const Use& use) const {
@@ -234,8 +218,8 @@ class Convolution {
       across_, tiles_of_image_, tiles_;
 };
 
-const WinogradTiles& tiles_of(Precision precision) {
-  return precision == Precision::kFast ? kernels().tiles : kernels().small_tiles;
+const WinogradTiles& tiles_of(WinogradWay way) {
+  return way.tile == 4 ? kernels().tiles : kernels().small_tiles;
 }
 
 constexpr auto kPixels = at::MemoryFormat::ChannelsLast;
@@ -275,8 +259,8 @@ bool winograd_fits(int64_t in_channels, int64_t out_channels) {
 }
 
 at::Tensor winograd_conv2d(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                           Precision precision, Conv2dFusion fusion) {
-  const auto& tiles = tiles_of(precision);
+                           WinogradWay way, Conv2dFusion fusion) {
+  const auto& tiles = tiles_of(way);
   const int64_t scale = fusion.enlarges ? 2 : 1, height = scale * x.size(2),
                 width = scale * x.size(3);
   auto residual = std::move(fusion.residual);
@@ -284,7 +268,7 @@ at::Tensor winograd_conv2d(const at::Tensor& x, const at::Tensor& weight, const 
   const auto out = result_of(residual, {x.size(0), weight.size(0), height, width}, x.options());
   if (out.numel() == 0) return out;
   auto input = x.contiguous(kPixels);
-  if (has_few_tiles(tiles_in(x.size(0), height, width, tiles), tiles)) {
+  if (way.by_channels) {
     // Small maps stay in a cache, and tiles read pixels twice and more: each is normalised once.
     if (const auto& norm = fusion.norm) {
       input = group_norm(input, settings_of(*norm), norm->weight, norm->bias);
@@ -301,7 +285,8 @@ at::Tensor winograd_conv2d(const at::Tensor& x, const at::Tensor& weight, const 
   if (fusion.shift.defined()) {
     shift = bias.defined() ? fusion.shift.add(bias) : fusion.shift.contiguous();
   }
-  Convolution(tiles, source, weights, shift, residual, out).compute();
+  const Convolution convolution(tiles, source, weights, shift, residual, out);
+  way.by_channels ? convolution.compute_by_channels() : convolution.compute_by_tiles();
   return out;
 }
 
