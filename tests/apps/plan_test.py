@@ -66,13 +66,14 @@ class OfAUnet(Plans):
             if "libtorch" in layer["milliseconds"]:
                 layer["algorithm"] = "libtorch"
         self.plan.write_text(json.dumps(document))
-        followed = self.layers("--plan", self.plan)
-        self.assertEqual({name: layer["algorithm"] for name, layer in followed.items()},
-                         {name: layer["algorithm"] for name, layer in document["layers"].items()})  # fmt: skip
+        for name, layer in self.layers("--plan", self.plan).items():
+            if name in document["layers"]:  # not the norms that a convolution of LibTorch's is not fused with
+                self.assertEqual(layer["algorithm"], document["layers"][name]["algorithm"], name)
         # What a plan knows is not measured again.
         more = self.folder / "more.json"
         self.succeed("xattn", *self.run, "--plan", self.plan, "--tune", more)
-        self.assertEqual(json.loads(more.read_text()), document)
+        layers = json.loads(more.read_text())["layers"]
+        self.assertEqual({name: layers[name] for name in document["layers"]}, document["layers"])
 
     def test_other_plans_are_refused(self) -> None:
         self.succeed("xattn", *self.run, "--tune", self.plan)

@@ -80,20 +80,23 @@ bool winograd_is_faster(int64_t pixels, int64_t stride) {
 
 std::vector<WinogradWay> winograd_ways(int64_t images, int64_t height, int64_t width,
                                        Precision precision) {
-  // Up to there weights count, of which a small tile makes less than half.
-  constexpr int64_t kFewPixels = 64;
-  // Up to 256 large tiles, pixels are transformed first and weights pass by once. Far from there
-  // the other order is hopeless, or takes a lot of memory.
-  constexpr int64_t kFewProducts = 256 * int64_t{36}, kFar = 4;
-  const bool small_is_best = precision == Precision::kPrecise || images * height * width <= kFewPixels;
+  // On Intel transforming the weights of so few pixels takes longer than the products, and a small
+  // tile makes less than half of them.
+  const int64_t few_pixels = is_amd() ? 0 : 64;
+  // Up to 1024 large tiles on AMD, 256 on Intel, pixels are transformed first and weights pass by
+  // once. Far from there the other order is hopeless, or takes a lot of memory.
+  const int64_t few_products = int64_t{36} * (is_amd() ? 1024 : 256);
+  constexpr int64_t kFar = 4, kMost = 1024 * int64_t{36};
+  const bool small_is_best =
+      precision == Precision::kPrecise || images * height * width <= few_pixels;
   std::vector<WinogradWay> ways;
   for (const int tile : small_is_best ? std::array{2, 4} : std::array{4, 2}) {
     if (tile == 4 && precision == Precision::kPrecise) continue;
     const auto tiles = images * ((height + tile - 1) / tile) * ((width + tile - 1) / tile),
                products = tiles * (tile + 2) * (tile + 2);
-    const bool is_few = products <= kFewProducts;
+    const bool is_few = products <= few_products;
     ways.push_back({tile, is_few});
-    if (is_few ? products * kFar > kFewProducts : products <= kFar * kFewProducts) {
+    if (is_few ? products * kFar > few_products : products <= kMost) {
       ways.push_back({tile, !is_few});
     }
   }
