@@ -22,7 +22,7 @@ constexpr int64_t kVector = 16;
 constexpr int64_t kWinogradPart = 384;
 /// Channels whose weights for a panel are entered at once, and stay in the second cache.
 int64_t channels_at_once() {
-  return kernels().panel >= 32 ? 64 : 48;
+  return kernels().panel >= 32 ? 96 : 48;
 }
 /// Floats of a block's factors and products together: they stay in the last cache.
 constexpr int64_t kBlockFloats = 2 << 20;
