@@ -126,8 +126,9 @@ TEST(WinogradWays, AreThoseThatThePrecisionAllowsAndThatAreNearTheBest) {
       bool has_large_tiles = false;
       for (const auto& way : ways) has_large_tiles |= way.tile == 4;
       EXPECT_EQ(has_large_tiles, precision == Precision::kFast);
-      if (size <= 32) EXPECT_TRUE(ways[0].by_channels);
-      if (size >= 256) EXPECT_FALSE(ways[0].by_channels);
+      if (size <= 32 || size >= 256) {
+        EXPECT_EQ(ways[0].by_channels, size <= 32);
+      }
     }
   }
   EXPECT_EQ(cpu::winograd_ways(2, 8, 8, Precision::kFast)[0].tile, 4);
