@@ -55,8 +55,7 @@ void check_float32_on_cpu(const std::string& option, bool is_given, at::ScalarTy
                                  dtype_text(dtype)));
   }
   if (!device.is_cpu()) {
-    throw UsageError(
-        fmt::format("{}: expected none on {}, only on the CPU", option, device.str()));
+    throw UsageError(fmt::format("{}: expected none on {}, only on the CPU", option, device.str()));
   }
 }
 

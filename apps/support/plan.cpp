@@ -13,12 +13,11 @@ namespace xattn::apps {
 CLI::Option* add_plan_option(CLI::App& command, std::string& path) {
   return command.add_option(
       "--plan", path,
-                     "a file that --tune wrote on this machine: which algorithm each layer takes, "
-                     "of float32 on the CPU");
+      "a file that --tune wrote on this machine: which algorithm each layer takes, "
+      "of float32 on the CPU");
 }
 
-CLI::Option* add_tune_option(CLI::App& command, std::string& path,
-                             const std::string& description) {
+CLI::Option* add_tune_option(CLI::App& command, std::string& path, const std::string& description) {
   return command.add_option("--tune", path, description);
 }
 
@@ -41,7 +40,8 @@ std::string layers_table(const Plan& plan) {
   for (const auto& [name, choice] : plan.layers) {
     if (choice.uses == 0) continue;
     std::vector<std::pair<double, std::string>> fastest;
-    for (const auto& [algorithm, seconds] : choice.seconds) fastest.emplace_back(seconds, algorithm);
+    for (const auto& [algorithm, seconds] : choice.seconds)
+      fastest.emplace_back(seconds, algorithm);
     std::sort(fastest.begin(), fastest.end());
     lines += fmt::format("  {:<{}}", name, width);
     if (fastest.empty()) lines += "  " + choice.algorithm;

@@ -8,7 +8,7 @@
 namespace CLI {
 class App;
 class Option;
-}
+}  // namespace CLI
 
 namespace xattn::apps {
 
@@ -16,8 +16,7 @@ namespace xattn::apps {
 CLI::Option* add_plan_option(CLI::App& command, std::string& path);
 
 /// Adds `--tune`, a file to write what was measured to.
-CLI::Option* add_tune_option(CLI::App& command, std::string& path,
-                             const std::string& description);
+CLI::Option* add_tune_option(CLI::App& command, std::string& path, const std::string& description);
 
 /// The layers that a run computed: name, algorithm, uses, and milliseconds where they are measured.
 nlohmann::ordered_json layers_json(const Plan& plan);

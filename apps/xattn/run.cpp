@@ -218,7 +218,8 @@ Command add_run(CLI::App& program) {
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
   command->add_option("--repeat", options->repeat, "runs, for their times")
       ->check(CLI::Range(1, 1000));
-  command->add_flag("--json", options->json, "print the model, its layers' algorithms, times and peaks of memory as JSON");
+  command->add_flag("--json", options->json,
+                    "print the model, its layers' algorithms, times and peaks of memory as JSON");
   return [options, command] { return run(*command, *options); };
 }
 

@@ -68,7 +68,8 @@ bool norm_wants_gradient(const Conv2dFusion& fusion) {
 }
 
 /// Those that can be used, from what is believed fastest.
-Conv2dAlgorithms algorithms_for(const Conv2dLayer& layer, const Conv2dFusion& fusion, Precision precision) {
+Conv2dAlgorithms algorithms_for(const Conv2dLayer& layer, const Conv2dFusion& fusion,
+                                Precision precision) {
   if (norm_wants_gradient(fusion)) return {Conv2dAlgorithm()};
   Conv2dAlgorithms found;
   const auto& x = layer.x;
@@ -140,7 +141,8 @@ at::Tensor unfused_conv2d(const Conv2dLayer& layer, const Conv2dAlgorithm& algor
              : output;
 }
 
-at::Tensor conv2d_by(const Conv2dAlgorithm& algorithm, const Conv2dLayer& layer, Conv2dFusion fusion) {
+at::Tensor conv2d_by(const Conv2dAlgorithm& algorithm, const Conv2dLayer& layer,
+                     Conv2dFusion fusion) {
   if (algorithm.kind == Conv2dAlgorithm::kWinograd && can_fuse(layer, fusion)) {
     return cpu::winograd_conv2d(layer.x, layer.weight, layer.bias, algorithm.winograd,
                                 std::move(fusion));
@@ -149,8 +151,8 @@ at::Tensor conv2d_by(const Conv2dAlgorithm& algorithm, const Conv2dLayer& layer,
   if (fusion.enlarges) {
     input = at::upsample_nearest2d(input, {2 * input.size(2), 2 * input.size(3)});
   }
-  auto output = unfused_conv2d({input, layer.weight, layer.bias, layer.stride, layer.padding},
-                               algorithm);
+  auto output =
+      unfused_conv2d({input, layer.weight, layer.bias, layer.stride, layer.padding}, algorithm);
   if (fusion.shift.defined()) output = output.add(fusion.shift.unsqueeze(-1).unsqueeze(-1));
   return fusion.residual.defined() ? fusion.residual.add(output) : output;
 }

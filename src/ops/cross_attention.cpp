@@ -107,7 +107,8 @@ std::string name_of(const AttentionShape& shape, bool prepared) {
 AttentionPath planned_path(const AttentionShape& shape, bool prepared) {
   std::array paths = {AttentionPath::kFolded, AttentionPath::kBlocked, AttentionPath::kSdpa,
                       AttentionPath::kExplicit};
-  std::swap(paths[0], *std::find(paths.begin(), paths.end(), choose_attention_path(shape, prepared)));
+  std::swap(paths[0],
+            *std::find(paths.begin(), paths.end(), choose_attention_path(shape, prepared)));
   const std::vector<std::string> texts = {to_string(paths[0]), to_string(paths[1]),
                                           to_string(paths[2]), to_string(paths[3])};
   const std::vector<std::string_view> names(texts.begin(), texts.end());

@@ -40,8 +40,8 @@ at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& wei
   }
   const auto pixels = x.numel() / (x.size(0) * x.size(1));
   return by_ours_or_libtorchs(
-      cpu::group_norm_is_faster(cpu::lies_by_pixels(x), pixels),
-      [&] { return norm_name(x, silu); }, compute);
+      cpu::group_norm_is_faster(cpu::lies_by_pixels(x), pixels), [&] { return norm_name(x, silu); },
+      compute);
 }
 
 }  // namespace xattn

@@ -76,7 +76,8 @@ LayerChoice measured(at::ArrayRef<std::string_view> algorithms, Compute compute)
   const auto seconds = measure(algorithms.size(), compute);
   const auto best = std::min_element(seconds.begin(), seconds.end()) - seconds.begin();
   LayerChoice choice{std::string(algorithms[best])};
-  for (std::size_t i = 0; i < seconds.size(); ++i) choice.seconds.emplace(algorithms[i], seconds[i]);
+  for (std::size_t i = 0; i < seconds.size(); ++i)
+    choice.seconds.emplace(algorithms[i], seconds[i]);
   return choice;
 }
 

@@ -16,9 +16,9 @@ namespace {
 
 /// Whether our kernels may compute it. What does not fit is LibTorch's to refuse.
 bool can_attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
-  return cpu::use_kernels() && is_plain_float(query) && is_plain_float(key) && is_plain_float(value) &&
-         query.dim() == 4 && key.dim() == 4 && query.numel() > 0 && key.numel() > 0 &&
-         key.sizes() == value.sizes() && query.size(0) == key.size(0) &&
+  return cpu::use_kernels() && is_plain_float(query) && is_plain_float(key) &&
+         is_plain_float(value) && query.dim() == 4 && key.dim() == 4 && query.numel() > 0 &&
+         key.numel() > 0 && key.sizes() == value.sizes() && query.size(0) == key.size(0) &&
          query.size(1) == key.size(1) && query.size(3) == key.size(3) && !is_autocast(at::kCPU) &&
          !wants_gradient({query, key, value});
 }
@@ -28,16 +28,13 @@ bool can_attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor
 at::Tensor scaled_dot_product_attention(const at::Tensor& query, const at::Tensor& key,
                                         const at::Tensor& value, double divisor) {
   const auto compute = [&](bool ours) {
-    return ours
-               ? cpu::self_attention(query, key, value, divisor)
-               : at::scaled_dot_product_attention(query, key, value, {}, 0.0, false, 1 / divisor);
+    return ours ? cpu::self_attention(query, key, value, divisor)
+                : at::scaled_dot_product_attention(query, key, value, {}, 0.0, false, 1 / divisor);
   };
   if (!can_attend(query, key, value)) return compute(/*ours=*/false);
   return by_ours_or_libtorchs(
       cpu::self_attention_is_faster(query.size(2), key.size(2), query.size(3)),
-      [&] {
-        return fmt::format("attention {} of {}", sizes_name(query.sizes()), key.size(2));
-      },
+      [&] { return fmt::format("attention {} of {}", sizes_name(query.sizes()), key.size(2)); },
       compute);
 }
 

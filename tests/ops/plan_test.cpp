@@ -42,8 +42,8 @@ std::vector<PlannedLayer> layers() {
     return torch::randn(sizes).contiguous(at::MemoryFormat::ChannelsLast);
   };
   const auto x = pixels({1, 32, 12, 12}), many = pixels({1, 800, 3, 6}),
-             rows = torch::randn({2, 9, 800}),
-             heads = torch::randn({1, 2, 24, 16}), residual = pixels({1, 48, 12, 12});
+             rows = torch::randn({2, 9, 800}), heads = torch::randn({1, 2, 24, 16}),
+             residual = pixels({1, 48, 12, 12});
   const auto wide = torch::randn({48, 32, 3, 3}) / 17, narrow = torch::randn({48, 800, 1, 1}) / 28,
              weight = torch::randn({48, 800}) / 28, ones = torch::ones({32}),
              bias = torch::randn({48});
@@ -52,7 +52,8 @@ std::vector<PlannedLayer> layers() {
   return {
       {"conv2d 3x3 1x32x12x12->48", [=] { return conv2d(x, wide, bias, 1, 1); }},
       {"conv2d 3x3 1x32x12x12->48 /2", [=] { return conv2d(x, wide, bias, 2, 1); }},
-      {"conv2d 3x3 1x32x12x12->48, group_norm", [=] { return conv2d(x, wide, bias, 1, 1, fusion); }},
+      {"conv2d 3x3 1x32x12x12->48, group_norm",
+       [=] { return conv2d(x, wide, bias, 1, 1, fusion); }},
       {"conv2d 3x3 1x32x12x12->48, float16",
        [=] { return conv2d(x, wide.to(at::kHalf), bias, 1, 1); }},
       {"conv2d 3x3 1x32x12x12->48, precise",
@@ -177,7 +178,8 @@ TEST_F(PlanTest, HasNoLayersOfGradientsAndOtherTypes) {
     EXPECT_TRUE(xattn::linear(x, weight.clone().requires_grad_(), {}).requires_grad());
     const auto pixels = torch::randn({1, 16, 8, 8}), kernel = torch::randn({16, 16, 3, 3});
     Conv2dFusion fusion;
-    fusion.norm = GroupNormArguments{8, torch::ones({16}).requires_grad_(), torch::zeros({16}), 1e-5};
+    fusion.norm =
+        GroupNormArguments{8, torch::ones({16}).requires_grad_(), torch::zeros({16}), 1e-5};
     EXPECT_TRUE(conv2d(pixels, kernel, {}, 1, 1, fusion).requires_grad());
   }
   xattn::linear(x.to(at::kDouble), weight.to(at::kDouble), {});
