@@ -212,15 +212,15 @@ int tune(const BenchOptions& options, const std::vector<LayerCase>& cases) {
   if (cases.empty()) {
     throw UsageError(fmt::format("--tune: expected a --case of layers, got '{}'", options.cases));
   }
-  Plan plan = options.plan.empty() ? Plan() : load_plan(options.plan), measured;
+  const auto known = options.plan.empty() ? Plan() : load_plan(options.plan);
+  Plan measured;
   if (!options.json) fmt::print("layers: what each algorithm takes, from the fastest\n");
   for (const auto& test : cases) {
-    auto one = tune_layer(test);
+    auto one = tune_layer(test, known);
     if (!options.json) fmt::print("{}", layers_table(one));
     measured.layers.merge(one.layers);
   }
   if (options.json) fmt::print("{}\n", layers_json(measured).dump(2));
-  measured.layers.merge(plan.layers);
   save_plan(options.tune, measured);
   return kDone;
 }

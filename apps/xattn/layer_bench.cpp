@@ -244,8 +244,8 @@ std::vector<LayerCase> layer_cases() {
   return cases;
 }
 
-Plan tune_layer(const LayerCase& test) {
-  Plan plan;
+Plan tune_layer(const LayerCase& test, const Plan& known) {
+  auto plan = known;
   const UsePlan use(plan, Planning::kMeasure);
   test.make().ours();
   return plan;

@@ -32,7 +32,7 @@ std::vector<LayerCase> layer_cases();
 /// rounds'.
 nlohmann::ordered_json measure_layer(const LayerCase& test, int rounds, const Plan& known);
 
-/// Times each algorithm that a layer may take.
-Plan tune_layer(const LayerCase& test);
+/// Times each algorithm that a layer may take, unless it is known.
+Plan tune_layer(const LayerCase& test, const Plan& known);
 
 }  // namespace xattn::apps

@@ -94,7 +94,7 @@ TEST_F(PlanFileTest, IsNothingElse) {
   EXPECT_NE(refused(nlohmann::json::array()), "no error");
   std::filesystem::remove(path_);
   EXPECT_THROW(load_plan(path_), FileError);
-  EXPECT_THROW(save_plan(folder_ / "none" / "plan.json", plan_), FileError);
+  EXPECT_THROW(save_plan(folder_ / "none/plan.json", plan_), FileError);
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ std::vector<WinogradWay> winograd_ways(int64_t images, int64_t height, int64_t w
   // tile makes less than half of them.
   const int64_t few_pixels = is_amd() ? 0 : 64;
   // Up to 256 large tiles on Intel, pixels are transformed first and weights pass by once. On AMD
-  // that is faster up to 1024, but there a decoder's peak of memory grows by a quarter: 576 are an
+  // that is faster up to 1024, but there a decoder's peak of memory grows by a tenth: 576 are an
   // image of 96×96. Far from there the other order is hopeless, or takes too much memory.
   const int64_t few_products = int64_t{36} * (is_amd() ? 576 : 256);
   constexpr int64_t kFar = 4, kMost = 1024 * int64_t{36};
