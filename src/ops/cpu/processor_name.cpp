@@ -3,8 +3,8 @@
 #ifdef XATTN_HAVE_X86_KERNELS
 #include <cpuid.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 #endif
 
 namespace xattn::cpu {
@@ -21,10 +21,12 @@ std::array<unsigned, 4> cpuid(unsigned topic) {
 
 std::string brand() {
   constexpr unsigned kBrand = 0x80000002;
+  // Three answers of 16 letters, and a zero.
   std::array<char, 49> text{};
+  char* next = text.data();
   for (unsigned i = 0; i < 3; ++i) {
     const auto said = cpuid(kBrand + i);
-    std::memcpy(text.data() + 16 * i, said.data(), 16);
+    next = std::copy_n(reinterpret_cast<const char*>(said.data()), sizeof said, next);
   }
   const std::string padded = text.data();
   const auto first = padded.find_first_not_of(' '), last = padded.find_last_not_of(' ');
