@@ -8,17 +8,29 @@
 #include <utility>
 #include <vector>
 
+#include "io/atomic_file.h"
+#include "xattn/io/plan_file.h"
+
 namespace xattn::apps {
 
-CLI::Option* add_plan_option(CLI::App& command, std::string& path) {
+CLI::Option* add_plan_option(CLI::App& command, std::optional<std::string>& path) {
   return command.add_option(
       "--plan", path,
       "a file that --tune wrote on this machine: which algorithm each layer takes, "
       "of float32 on the CPU");
 }
 
-CLI::Option* add_tune_option(CLI::App& command, std::string& path, const std::string& description) {
+CLI::Option* add_tune_option(CLI::App& command, std::optional<std::string>& path,
+                             const std::string& description) {
   return command.add_option("--tune", path, description);
+}
+
+Plan followed_plan(const std::optional<std::string>& path) {
+  return path ? load_plan(*path) : Plan();
+}
+
+void check_tune(const std::optional<std::string>& path) {
+  if (path) const io::AtomicFile probe("save_plan", *path);
 }
 
 nlohmann::ordered_json layers_json(const Plan& plan) {

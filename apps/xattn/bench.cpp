@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands.h"
 #include "contender.h"
@@ -40,7 +41,7 @@ struct BenchOptions {
   std::string cases;
   std::string worker;
   std::string folder;
-  std::string plan, tune;
+  std::optional<std::string> plan, tune;
 };
 
 // --- a worker of bench/compare.py: JSON lines on stdin and stdout ---
@@ -212,7 +213,8 @@ int tune(const BenchOptions& options, const std::vector<LayerCase>& cases) {
   if (cases.empty()) {
     throw UsageError(fmt::format("--tune: expected a --case of layers, got '{}'", options.cases));
   }
-  const auto known = options.plan.empty() ? Plan() : load_plan(options.plan);
+  check_tune(options.tune);
+  const auto known = followed_plan(options.plan);
   Plan measured;
   if (!options.json) fmt::print("layers: what each algorithm takes, from the fastest\n");
   for (const auto& test : cases) {
@@ -221,7 +223,7 @@ int tune(const BenchOptions& options, const std::vector<LayerCase>& cases) {
     measured.layers.merge(one.layers);
   }
   if (options.json) fmt::print("{}\n", layers_json(measured).dump(2));
-  save_plan(options.tune, measured);
+  save_plan(*options.tune, measured);
   return kDone;
 }
 
@@ -230,8 +232,8 @@ int bench(const BenchOptions& options) {
   if (options.threads > 0) at::set_num_threads(options.threads);
   if (!options.worker.empty()) return serve(options);
   const auto cases = cases_with(options.cases);
-  if (!options.tune.empty()) return tune(options, cases.layers);
-  auto plan = options.plan.empty() ? Plan() : load_plan(options.plan);
+  if (options.tune) return tune(options, cases.layers);
+  auto plan = followed_plan(options.plan);
   const UsePlan use_plan(plan);
   const auto peak = peak_flops();
   nlohmann::ordered_json document = {{"threads", at::get_num_threads()},

@@ -31,7 +31,7 @@ struct GenerateOptions {
   at::ScalarType dtype = at::kFloat;
   std::optional<at::ScalarType> weights_dtype;
   std::optional<Precision> precision;
-  std::string plan;
+  std::optional<std::string> plan;
   std::optional<int> threads;
   bool vae_tiling = false;
 

@@ -22,13 +22,13 @@
 #include "support/device.h"
 #include "support/dtype.h"
 #include "support/interrupt.h"
+#include "support/plan.h"
 #include "support/program.h"
 #include "support/progress_bar.h"
 #include "support/terminal.h"
 #include "support/terminal_picture.h"
 #include "xattn/images/load_image.h"
 #include "xattn/images/png.h"
-#include "xattn/io/plan_file.h"
 #include "xattn/io/safetensors.h"
 #include "xattn/ops/plan.h"
 #include "xattn/pipelines/stable_diffusion_pipeline.h"
@@ -140,7 +140,7 @@ void Generation::load() {
   };
   check("--weights-dtype", options_.weights_dtype.has_value());
   check("--precision", options_.precision.has_value());
-  check("--plan", !options_.plan.empty());
+  check("--plan", options_.plan.has_value());
   if (!options_.init_image.empty()) arguments_.image = {load_image(options_.init_image)};
   if (!options_.mask_image.empty()) arguments_.mask_image = {load_image(options_.mask_image)};
   pipeline_ = open_pipeline(options_.model, {.dtype = options_.dtype,
@@ -331,7 +331,7 @@ std::string Generation::stopped_line() const {
 int Generation::run() {
   const UsePrecision precision(options_.precision.value_or(Precision::kFast));
   report_.threads = at::get_num_threads();
-  auto plan = options_.plan.empty() ? Plan() : load_plan(options_.plan);
+  auto plan = followed_plan(options_.plan);
   const UsePlan use_plan(plan);
   load();
   interrupt_.wait_for_the_run();

@@ -11,6 +11,8 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "commands.h"
@@ -47,7 +49,7 @@ struct RunOptions {
   std::optional<at::ScalarType> dtype;
   std::string device = "cpu";
   std::optional<Precision> precision;
-  std::string plan, tune;
+  std::optional<std::string> plan, tune;
   int repeat = 1;
   bool json = false;
 };
@@ -121,8 +123,8 @@ int run(const CLI::App& command, const RunOptions& options) {
   }
   check_output("--output", options.output, {options.model, options.input});
 
-  if (!options.tune.empty()) {
-    check_output("--tune", options.tune, {options.model, options.input, options.output});
+  if (options.tune) {
+    check_output("--tune", *options.tune, {options.model, options.input, options.output});
   }
   const auto check = [&](const char* option, bool is_given) {
     check_float32_on_cpu(option, is_given, options.dtype.value_or(at::kFloat),
@@ -130,9 +132,10 @@ int run(const CLI::App& command, const RunOptions& options) {
   };
   check("--weights-dtype", options.weights_dtype.has_value());
   check("--precision", options.precision.has_value());
-  check("--plan", !options.plan.empty());
-  check("--tune", !options.tune.empty());
-  auto plan = options.plan.empty() ? Plan() : load_plan(options.plan);
+  check("--plan", options.plan.has_value());
+  check("--tune", options.tune.has_value());
+  check_tune(options.tune);
+  auto plan = followed_plan(options.plan);
   const UsePrecision use(options.precision.value_or(Precision::kFast));
 
   const auto resident_before = resident_bytes();
@@ -143,7 +146,7 @@ int run(const CLI::App& command, const RunOptions& options) {
   const auto inputs = load_checkpoint(options.input).tensors;
   StateDict outputs;
   std::vector<double> seconds;
-  const auto planning = options.tune.empty() ? Planning::kEstimate : Planning::kMeasure;
+  const auto planning = options.tune ? Planning::kMeasure : Planning::kEstimate;
   for (int i = 0; i < options.repeat; ++i) {
     const Stopwatch running;
     const UsePlan use_plan(plan, planning);
@@ -151,7 +154,7 @@ int run(const CLI::App& command, const RunOptions& options) {
     seconds.push_back(running.seconds());
   }
   save_safetensors(options.output, outputs);
-  if (!options.tune.empty()) save_plan(options.tune, plan);
+  if (options.tune) save_plan(*options.tune, plan);
   if (options.json) {
     nlohmann::ordered_json report = {{"class", subject.class_name}, {"method", subject.method}};
     report.update(load);
@@ -164,7 +167,7 @@ int run(const CLI::App& command, const RunOptions& options) {
     return kDone;
   }
   fmt::print("{}\n", subject.description);
-  if (!options.tune.empty()) fmt::print("{}", layers_table(plan));
+  if (options.tune) fmt::print("{}", layers_table(plan));
   if (options.repeat > 1) fmt::print("seconds: {:.3g}\n", fmt::join(seconds, ", "));
   for (const auto& item : outputs) {
     fmt::print("{}: {} [{}]\n", options.output, item.key(), fmt::join(item.value().sizes(), ", "));

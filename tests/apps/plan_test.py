@@ -101,6 +101,11 @@ class OfAUnet(Plans):
         self.plan.write_text("no JSON")
         self.assertIn("plan.json: ", self.fail_with(3, "xattn", *self.run, "--plan", self.plan))
         self.assertIn("in.safetensors: ", self.fail_with(3, "xattn", *self.run, "--plan", self.given))
+        self.fail_with(3, "xattn", *self.run, "--plan", "")
+        for unwritable in ("", self.folder, self.folder / "none/plan.json"):
+            self.out.unlink(missing_ok=True)
+            self.assertIn("[save_plan] ", self.fail_with(3, "xattn", *self.run, "--tune", unwritable))
+            self.assertFalse(self.out.exists())
 
     def test_only_float32_on_the_cpu_has_one(self) -> None:
         for option in ("--plan", "--tune"):
