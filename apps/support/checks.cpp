@@ -11,6 +11,7 @@
 #include <sstream>
 #include <utility>
 
+#include "io/atomic_file.h"
 #include "support/program.h"
 
 namespace xattn::apps {
@@ -124,6 +125,10 @@ void check_output(const std::string& option, const std::string& output,
     if (!fs::is_directory(input, error)) continue;
     for (const auto& entry : fs::directory_iterator(input, error)) check(entry.path());
   }
+}
+
+void try_out(const std::string& place, const std::string& path) {
+  const io::AtomicFile file(place, path);
 }
 
 }  // namespace xattn::apps

@@ -35,4 +35,8 @@ void refuse_options(const CLI::App& command, const std::vector<std::string>& opt
 void check_output(const std::string& option, const std::string& output,
                   const std::vector<std::string>& inputs);
 
+/// Throws `FileError` "[place] path: …" where a file cannot be made there. One beside it is made,
+/// and goes again: nothing says it better.
+void try_out(const std::string& place, const std::string& path);
+
 }  // namespace xattn::apps

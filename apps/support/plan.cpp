@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "io/atomic_file.h"
 #include "xattn/io/plan_file.h"
 
 namespace xattn::apps {
@@ -27,10 +26,6 @@ CLI::Option* add_tune_option(CLI::App& command, std::optional<std::string>& path
 
 Plan followed_plan(const std::optional<std::string>& path) {
   return path ? load_plan(*path) : Plan();
-}
-
-void check_tune(const std::optional<std::string>& path) {
-  if (path) const io::AtomicFile probe("save_plan", *path);
 }
 
 nlohmann::ordered_json layers_json(const Plan& plan) {

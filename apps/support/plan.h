@@ -23,9 +23,6 @@ CLI::Option* add_tune_option(CLI::App& command, std::optional<std::string>& path
 /// What is followed: an empty plan where none is given.
 Plan followed_plan(const std::optional<std::string>& path);
 
-/// Throws `FileError` where `save_plan` could not write, before anything is measured.
-void check_tune(const std::optional<std::string>& path);
-
 /// The layers that a run computed: name, algorithm, uses, and milliseconds where they are measured.
 nlohmann::ordered_json layers_json(const Plan& plan);
 

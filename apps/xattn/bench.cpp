@@ -18,13 +18,14 @@
 
 #include "commands.h"
 #include "contender.h"
+#include "core/timing.h"
 #include "io/json.h"
 #include "layer_bench.h"
+#include "support/checks.h"
 #include "support/difference.h"
 #include "support/plan.h"
 #include "support/process.h"
 #include "support/program.h"
-#include "timing.h"
 #include "xattn/core/error.h"
 #include "xattn/io/plan_file.h"
 #include "xattn/io/safetensors.h"
@@ -157,7 +158,9 @@ double peak_flops() {
   return 2.0 * 2048 * 2048 * 2048 / median(seconds);
 }
 
-nlohmann::ordered_json measure(const Case& test, int rounds, double peak) {
+nlohmann::ordered_json measure(const Case& test, int rounds, double peak, const Plan& known) {
+  auto plan = known;
+  const UsePlan use(plan);
   const auto subject = test.make();
   std::vector<Contender> contenders;
   for (const auto& name : contender_names()) {
@@ -213,7 +216,7 @@ int tune(const BenchOptions& options, const std::vector<LayerCase>& cases) {
   if (cases.empty()) {
     throw UsageError(fmt::format("--tune: expected a --case of layers, got '{}'", options.cases));
   }
-  check_tune(options.tune);
+  try_out("save_plan", *options.tune);
   const auto known = followed_plan(options.plan);
   Plan measured;
   if (!options.json) fmt::print("layers: what each algorithm takes, from the fastest\n");
@@ -233,8 +236,7 @@ int bench(const BenchOptions& options) {
   if (!options.worker.empty()) return serve(options);
   const auto cases = cases_with(options.cases);
   if (options.tune) return tune(options, cases.layers);
-  auto plan = followed_plan(options.plan);
-  const UsePlan use_plan(plan);
+  const auto known = followed_plan(options.plan);
   const auto peak = peak_flops();
   nlohmann::ordered_json document = {{"threads", at::get_num_threads()},
                                      {"sgemm_gflops", peak / 1e9},
@@ -246,7 +248,7 @@ int bench(const BenchOptions& options) {
         at::get_num_threads(), peak / 1e9);
   }
   for (const auto& test : cases.modules) {
-    const auto result = measure(test, options.rounds, peak);
+    const auto result = measure(test, options.rounds, peak, known);
     document["cases"].push_back(result);
     if (!options.json) print_text(result);
   }
@@ -254,7 +256,7 @@ int bench(const BenchOptions& options) {
     fmt::print("layers: ours, LibTorch's, times as fast as LibTorch's, the algorithm\n");
   }
   for (const auto& test : cases.layers) {
-    document["layers"].push_back(measure_layer(test, options.rounds, plan));
+    document["layers"].push_back(measure_layer(test, options.rounds, known));
     if (!options.json) print_layer(document["layers"].back());
   }
   if (options.json) fmt::print("{}\n", document.dump(2));

@@ -8,7 +8,6 @@
 #include <random>
 
 #include "core/utf8.h"
-#include "io/atomic_file.h"
 #include "pipeline_folder.h"
 #include "support/checks.h"
 #include "support/program.h"
@@ -109,19 +108,15 @@ void check_writable(const GenerateOptions& options, const GeneratePlan& plan) {
     if (fs::exists(path, error) && !options.force)
       throw UsageError(fmt::format("{}: {} exists; with --force it is written over", option, path));
   };
-  // A file beside the target that goes again: nothing says better whether one can be made.
-  const auto try_out = [](const std::string& path) {
-    const io::AtomicFile file(kGeneratePlace, path);
-  };
   for (const auto& picture : plan.pictures) check("--output", picture.path);
-  try_out(plan.pictures.front().path);
+  try_out(kGeneratePlace, plan.pictures.front().path);
   if (options.preview_every) {
     check("--preview-every", plan.preview_path);
-    try_out(plan.preview_path);
+    try_out(kGeneratePlace, plan.preview_path);
   }
   if (options.save_latents.empty()) return;
   check("--save-latents", options.save_latents);
-  try_out(options.save_latents);
+  try_out(kGeneratePlace, options.save_latents);
 }
 
 }  // namespace

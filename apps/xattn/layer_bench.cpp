@@ -15,9 +15,9 @@
 #include <tuple>
 #include <utility>
 
+#include "core/timing.h"
 #include "ops/self_attention.h"
 #include "support/difference.h"
-#include "timing.h"
 #include "xattn/ops/conv2d.h"
 #include "xattn/ops/geglu.h"
 #include "xattn/ops/group_norm.h"

@@ -134,7 +134,7 @@ int run(const CLI::App& command, const RunOptions& options) {
   check("--precision", options.precision.has_value());
   check("--plan", options.plan.has_value());
   check("--tune", options.tune.has_value());
-  check_tune(options.tune);
+  if (options.tune) try_out("save_plan", *options.tune);
   auto plan = followed_plan(options.plan);
   const UsePrecision use(options.precision.value_or(Precision::kFast));
 

@@ -44,6 +44,7 @@ class PlanReader {
     }
     check_keys("the plan", document, {"format", "processor", "kernels", "threads", "layers"});
     check_machine(document);
+    if (!document["layers"].is_object()) fail("layers", "an object", document["layers"]);
     Plan plan;
     for (const auto& [name, layer] : document["layers"].items()) {
       plan.layers.emplace(name, read_layer(name, layer));
@@ -76,7 +77,6 @@ class PlanReader {
             key, here.dump(), io::shown(document[key])));
       }
     }
-    if (!document["layers"].is_object()) fail("layers", "an object", document["layers"]);
   }
 
   LayerChoice read_layer(const std::string& name, const json& layer) const {

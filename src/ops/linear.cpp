@@ -9,6 +9,7 @@
 #include "ops/planned.h"
 
 namespace xattn {
+
 bool linear_can_take(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   return kernels_can_take(x, weight, bias) && weight.dim() == 2 && x.dim() > 0 &&
          x.size(-1) == weight.size(1) && x.numel() > 0;

@@ -4,12 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 #include <vector>
 
 #include "core/dtype.h"
 #include "core/scalar_type.h"
+#include "core/timing.h"
 #include "xattn/core/error.h"
 #include "xattn/ops/plan.h"
 
@@ -32,19 +32,6 @@ class WithoutPlan {
 };
 
 using Compute = c10::function_ref<at::Tensor(std::size_t)>;
-using Clock = std::chrono::steady_clock;
-
-double seconds_of(Compute compute, std::size_t place) {
-  const auto start = Clock::now();
-  compute(place);
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + std::ptrdiff_t(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// Each algorithm's time: the median of its calls, which take turns. One that is far behind after
 /// the first two is called no more.
@@ -55,8 +42,8 @@ std::vector<double> measure(std::size_t algorithms, Compute compute) {
   std::vector<std::vector<double>> seconds(algorithms);
   double best = 0;
   for (std::size_t i = 0; i < algorithms; ++i) {
-    seconds_of(compute, i);  // fetches memory and builds what is kept
-    seconds[i].push_back(seconds_of(compute, i));
+    seconds_of([&] { return compute(i); });  // fetches memory and builds what is kept
+    seconds[i].push_back(seconds_of([&] { return compute(i); }));
     best = i == 0 ? seconds[i][0] : std::min(best, seconds[i][0]);
   }
   std::vector<bool> is_close(algorithms);
@@ -64,7 +51,7 @@ std::vector<double> measure(std::size_t algorithms, Compute compute) {
   const auto rounds = std::clamp(static_cast<int>(kEnough / best), kFewest, kMost);
   for (int round = 1; round < rounds; ++round) {
     for (std::size_t i = 0; i < algorithms; ++i) {
-      if (is_close[i]) seconds[i].push_back(seconds_of(compute, i));
+      if (is_close[i]) seconds[i].push_back(seconds_of([&] { return compute(i); }));
     }
   }
   std::vector<double> medians;

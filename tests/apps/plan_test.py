@@ -50,7 +50,11 @@ class OfAUnet(Plans):
         text = self.succeed("xattn", *self.run, "--tune", self.plan)
         self.assertRegex(text, r"conv2d 3x3 .*libtorch [\d.]+ ms")
         measured = json.loads(self.plan.read_text())["layers"]
-        self.assertEqual(set(measured), set(plain))
+        # Linear layers and norms are also parts of others' algorithms, and come and go with these.
+        whole = {name for name in {*plain, *measured} if not name.startswith(("linear", "group_norm"))}
+        self.assertTrue(whole)
+        for layers in (plain, measured):
+            self.assertEqual({name for name in layers if not name.startswith(("linear", "group_norm"))}, whole)
         for name, layer in measured.items():
             fastest = min(layer["milliseconds"], key=layer["milliseconds"].get, default=layer["algorithm"])
             self.assertEqual(layer["milliseconds"].get(layer["algorithm"]), layer["milliseconds"].get(fastest), name)

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <vector>
 
-namespace xattn::apps {
+namespace xattn {
 
 /// The seconds that `work` takes; its result is freed after the clock has stopped.
 template <typename Work>
@@ -21,4 +21,4 @@ inline double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-}  // namespace xattn::apps
+}  // namespace xattn
